@@ -1,0 +1,212 @@
+"""ml-metadata's C++ core on SQLite or MySQL: opened with errors that a user can act on.
+
+The core's functions take and return serialized messages, just as they travel over gRPC, so the
+server in ``metadata_server`` needs no knowledge of single messages.
+"""
+
+import os
+import re
+import socket
+import threading
+import time
+
+from ml_metadata import errors
+from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as core
+from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
+
+from components.errors import MetadataError
+from orchestration.metadata_target import MetadataTarget, MySqlTarget, SqliteTarget
+
+# A store that another process is creating just now: it is ready within a second.
+_OPEN_ATTEMPTS = 5
+_OPEN_RETRY_SECONDS = 0.5
+_BUSY_MESSAGES = ("subset of tables", "Concurrent writes aborted")
+
+_MYSQL_TIMEOUT_SECONDS = 10.0
+
+# MySQL closes a connection after wait_timeout (8 hours; often minutes behind a proxy). The
+# core reconnects by itself, but only after it has failed one call.
+_IDLE_SECONDS = 30.0
+
+#: What the core says when it cannot open a store, and what that means to the user.
+_OPEN_FAILURES = (
+    (
+        r"file is not a database|malformed",
+        "the file is not an SQLite database, or is damaged: name another file",
+    ),
+    (
+        r"unable to open database file|readonly database",
+        "the file cannot be written: check the permissions of the file and its folder",
+    ),
+    (
+        r"database version (?P<theirs>\d+) is older than library version (?P<ours>\d+)",
+        "the store has ml-metadata's older schema {theirs}, this version needs {ours}: back it up "
+        "and open it once with ml_metadata.MetadataStore(..., enable_upgrade_migration=True), or "
+        "name another store",
+    ),
+    (
+        r"database version (?P<theirs>\d+) is greater than library version (?P<ours>\d+)",
+        "the store has ml-metadata's newer schema {theirs}, this version knows {ours}: use the "
+        "ml-metadata that wrote it, or name another store",
+    ),
+    (
+        r"subset of tables",
+        "the store lacks some of ml-metadata's tables: restore it from a backup, or name another "
+        "store",
+    ),
+    (
+        r"mysql_real_connect failed",
+        "the MySQL server refused the user: check the user, the password (environment variable "
+        "MYSQL_PWD) and that the user's plugin is mysql_native_password",
+    ),
+    (
+        r"Access denied",
+        "the user may not use the database: grant it all privileges on that database",
+    ),
+)
+
+
+class MetadataStoreCore:
+    """An open store, safe to call from several threads.
+
+    Several processes may open one SQLite file: SQLite's locks keep it whole, the core waits for
+    them, and a writer that waits in vain gets ABORTED, on which ml-metadata's clients try again.
+    """
+
+    def __init__(self, target: MetadataTarget, password: str | None = None) -> None:
+        """Opens the store and creates its tables where there are none.
+
+        Args:
+            target: A ``SqliteTarget`` or a ``MySqlTarget``.
+            password: The MySQL user's password.
+
+        Raises:
+            MetadataError: if the store cannot be opened, with the mend.
+        """
+        self._pings_when_idle = isinstance(target, MySqlTarget)
+        # The C++ object is not safe for threads; the lock is also what makes close() wait.
+        self._lock = threading.Lock()
+        self._store = _open(target, password)
+        self._last_call = time.monotonic()
+
+    def call(self, method: str, request: bytes) -> bytes:
+        """Runs one method of the core.
+
+        Args:
+            method: Its name, as in ml-metadata's service.
+            request: The serialized request message.
+
+        Returns:
+            The serialized response message.
+
+        Raises:
+            ml_metadata.errors.StatusError: what the core answered instead; its ``error_code``
+                is an absl status code.
+        """
+        with self._lock:
+            if self._store is None:
+                raise errors.StatusError("the metadata server is stopping", errors.UNAVAILABLE)
+            if self._pings_when_idle and time.monotonic() - self._last_call > _IDLE_SECONDS:
+                self._ping()
+            response, message, code = getattr(core, method)(self._store, request)
+            self._last_call = time.monotonic()
+        if code != errors.OK:
+            raise errors.StatusError(message.decode("utf-8", "replace"), code)
+        return response
+
+    def close(self) -> None:
+        """Closes the store once the running call is done; later calls are UNAVAILABLE."""
+        with self._lock:
+            self._store = None
+
+    def _ping(self) -> None:
+        """Lets a harmless empty transaction, not the caller's, meet a closed connection."""
+        request = metadata_store_service_pb2.GetArtifactTypesByIDRequest()
+        core.GetArtifactTypesByID(self._store, request.SerializeToString())
+
+
+def _open(target: MetadataTarget, password: str | None) -> object:
+    config = metadata_store_pb2.ConnectionConfig()
+    if isinstance(target, SqliteTarget):
+        _check_sqlite(target)
+        # An absolute path is never taken for a "file:" URI or ":memory:".
+        config.sqlite.filename_uri = str(target.path.absolute())
+    elif isinstance(target, MySqlTarget):
+        _check_mysql(target)
+        config.mysql.host = target.host
+        config.mysql.port = target.port
+        config.mysql.user = target.user
+        config.mysql.database = target.database
+        config.mysql.password = password or ""
+    else:
+        raise MetadataError(
+            f"{target} is a server already: connect to it, or name an sqlite: or mysql: store"
+        )
+    migration = metadata_store_pb2.MigrationOptions()
+    for attempt in range(1, _OPEN_ATTEMPTS + 1):
+        try:
+            return core.CreateMetadataStore(
+                config.SerializeToString(), migration.SerializeToString()
+            )
+        except RuntimeError as error:
+            busy = any(message in str(error) for message in _BUSY_MESSAGES)
+            if not busy or attempt == _OPEN_ATTEMPTS:
+                raise MetadataError(_open_failure(target, str(error))) from error
+            time.sleep(_OPEN_RETRY_SECONDS)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _open_failure(target: MetadataTarget, message: str) -> str:
+    for pattern, meaning in _OPEN_FAILURES:
+        if match := re.search(pattern, message):
+            return f"metadata store {target}: {meaning.format(**match.groupdict())}"
+    return f"metadata store {target} cannot be opened: {' '.join(message.split())[:300]}"
+
+
+def _check_sqlite(target: SqliteTarget) -> None:
+    """Refuses what SQLite would only call "unable to open database file", or report late."""
+    folder = target.path.absolute().parent
+    try:
+        if not folder.is_dir():
+            reason = f"the folder {folder} does not exist: create it, or name another file"
+        elif target.path.exists() and not target.path.is_file():
+            reason = "this is not a file: name a file"
+        # SQLite puts its journal beside the file, so the folder must be writable too.
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            reason = f"the folder {folder} is not writable: change its permissions, or name another"
+        elif target.path.exists() and not os.access(target.path, os.R_OK | os.W_OK):
+            reason = "the file is not writable: change its permissions, or name another file"
+        else:
+            return
+    except OSError as error:
+        reason = f"{error.strerror}: name another file"
+    raise MetadataError(f"metadata store {target}: {reason}")
+
+
+def _check_mysql(target: MySqlTarget) -> None:
+    """Refuses, within a bound, a server that is away or is none.
+
+    The core would wait minutes for either, says only "errno: " then, and keeps the whole
+    interpreter waiting. A MySQL server speaks first, with version 10 of its handshake, or with
+    an error: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html
+    """
+    where = f"metadata store {target}"
+    try:
+        with socket.create_connection(
+            (target.host, target.port), timeout=_MYSQL_TIMEOUT_SECONDS
+        ) as connection:
+            greeting = connection.recv(512)
+    except OSError as error:
+        raise MetadataError(
+            f"{where}: no MySQL server can be reached at {target.authority} "
+            f"({error.strerror or error}): check host and port and that it runs"
+        ) from error
+    # Four bytes of packet header, then the kind.
+    kind = greeting[4:5]
+    if kind == b"\xff":
+        reason = greeting[7:].decode("utf-8", "replace").strip()
+        raise MetadataError(f"{where}: the MySQL server refuses connections: {reason}")
+    if kind != b"\x0a":
+        raise MetadataError(
+            f"{where}: what answers at {target.authority} is no MySQL server: check host and port"
+        )

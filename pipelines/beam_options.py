@@ -1,0 +1,20 @@
+"""From the choice of a Beam runner to Beam's flags."""
+
+from pipelines.settings import BeamSettings
+
+
+def beam_pipeline_args(settings: BeamSettings) -> list[str]:
+    """Returns the flags for Beam.
+
+    Args:
+        settings: The choice of runner and its options.
+
+    Returns:
+        The flags. A list, because TFX 1.15.1 adds its own list to it.
+    """
+    return [
+        f"--runner={settings.runner}",
+        f"--direct_running_mode={settings.running_mode}",
+        f"--direct_num_workers={settings.workers}",
+        *settings.options,
+    ]

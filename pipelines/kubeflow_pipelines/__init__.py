@@ -1,0 +1,1 @@
+"""From TFX components to the Argo YAML that Kubeflow Pipelines runs."""

@@ -1,0 +1,186 @@
+"""From settings to Argo YAML, by way of TFX's KubeflowDagRunner.
+
+A compile reads the settings and the code under ``components``, and has no effect but its
+result: no file, no folder, no network, no credentials.
+"""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import components
+from kfp.compiler import Compiler
+from kfp.dsl import PipelineConf
+from kubernetes import client
+from tfx.orchestration.kubeflow import kubeflow_dag_runner
+from tfx.orchestration.kubeflow.proto import kubeflow_pb2
+
+from pipelines import base_pipeline
+from pipelines.beam_options import beam_pipeline_args
+from pipelines.code_hash import code_hash
+from pipelines.kubeflow_pipelines import pods
+from pipelines.kubeflow_pipelines.canonical import canonical_yaml
+from pipelines.settings import MetadataSettings, Settings
+
+#: Where a step leaves what the Kubeflow UI is to show: a folder that any user may write.
+_METADATA_UI_PATH = "/tmp/mlpipeline-ui-metadata.json"  # noqa: S108 (in the pod, not here)
+
+#: With this variable, TFX leaves ``module_file`` as it is instead of building a wheel from it
+#: into the pipeline root, which the machine that compiles cannot see.
+_KEEP_MODULE_FILE = "UNSUPPORTED_DO_NOT_PACKAGE_USER_MODULES"
+
+
+class _InMemoryCompiler(Compiler):
+    """KFP's compiler, keeping the workflow instead of writing a package."""
+
+    def __init__(self, pipeline_conf: PipelineConf) -> None:
+        super().__init__()
+        self._pipeline_conf = pipeline_conf
+        self.workflow: dict[str, Any] = {}
+
+    def _create_and_write_workflow(
+        self,
+        pipeline_func: Any,
+        pipeline_name: str | None = None,
+        pipeline_description: str | None = None,
+        params_list: Any = None,
+        pipeline_conf: PipelineConf | None = None,
+        package_path: str | None = None,
+    ) -> None:
+        self.workflow = self._create_workflow(
+            pipeline_func,
+            pipeline_name,
+            pipeline_description,
+            params_list,
+            pipeline_conf or self._pipeline_conf,
+        )
+
+
+class _InMemoryRunner(kubeflow_dag_runner.KubeflowDagRunner):
+    """KubeflowDagRunner, compiling into memory."""
+
+    def __init__(
+        self, config: kubeflow_dag_runner.KubeflowDagRunnerConfig, pipeline_conf: PipelineConf
+    ) -> None:
+        super().__init__(output_dir="", config=config)
+        self._compiler = _InMemoryCompiler(pipeline_conf)
+
+    @property
+    def workflow(self) -> dict[str, Any]:
+        return self._compiler.workflow
+
+
+def compile_workflow(settings: Settings) -> str:
+    """Compiles the pipeline.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        The Argo workflow as canonical YAML: the same bytes for the same settings and code.
+    """
+    config = kubeflow_dag_runner.KubeflowDagRunnerConfig(
+        pipeline_operator_funcs=[
+            # A list that is passed replaces TFX's own, and with it the metadata ConfigMap.
+            *kubeflow_dag_runner.get_default_pipeline_operator_funcs(),
+            *pods.pod_op_funcs(settings),
+        ],
+        tfx_image=settings.image,
+        kubeflow_metadata_config=_metadata_config(settings.metadata),
+        metadata_ui_path=_METADATA_UI_PATH,
+    )
+    with _module_file_as_it_is():
+        pipeline = base_pipeline.init_pipeline(
+            components=init_components(settings),
+            pipeline_name=settings.pipeline_name,
+            pipeline_root=settings.pipeline_root,
+            beam_pipeline_args=beam_pipeline_args(settings.beam),
+            enable_cache=settings.enable_cache,
+        )
+        runner = _InMemoryRunner(config, _pipeline_conf(settings))
+        runner.run(pipeline)
+    workflow = runner.workflow
+    spec = workflow["spec"]
+    spec["serviceAccountName"] = settings.service_account
+    if settings.security.run_as_non_root:
+        spec["securityContext"] = {
+            "fsGroup": settings.security.group,
+            "runAsNonRoot": True,
+            "runAsUser": settings.security.user,
+        }
+    return canonical_yaml(workflow)
+
+
+def init_components(settings: Settings) -> list[Any]:
+    """Creates the pipeline's components from settings.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        The components, in the order of ``base_pipeline.init_components``.
+    """
+    training = settings.training
+    digest = code_hash(pathlib.Path(components.__path__[0]))
+    text_encoder = {"kind": training.text_encoder, "handle": training.text_encoder_handle}
+    return base_pipeline.init_components(
+        data_root=settings.data_root,
+        train_steps=training.train_steps,
+        eval_steps=training.eval_steps,
+        auc_lower_bound=settings.evaluation.auc_lower_bound,
+        auc_tolerance=settings.evaluation.auc_tolerance,
+        decision_threshold=training.decision_threshold,
+        serving_model_dir=settings.serving_model_dir,
+        module_file=settings.module_file,
+        schema_file=settings.schema_file,
+        transform_config={"code_hash": digest, "text_encoder": text_encoder},
+        trainer_config={
+            "class_weights": training.class_weights,
+            "code_hash": digest,
+            "decision_threshold": training.decision_threshold,
+            "hyperparameters": dict(training.hyperparameters),
+            "text_encoder": text_encoder,
+        },
+    )
+
+
+@contextlib.contextmanager
+def _module_file_as_it_is() -> Iterator[None]:
+    before = os.environ.get(_KEEP_MODULE_FILE)
+    os.environ[_KEEP_MODULE_FILE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_KEEP_MODULE_FILE]
+        else:
+            os.environ[_KEEP_MODULE_FILE] = before
+
+
+def _pipeline_conf(settings: Settings) -> PipelineConf:
+    conf = PipelineConf()
+    if settings.image_pull_secrets:
+        conf.set_image_pull_secrets(
+            [client.V1LocalObjectReference(name=name) for name in settings.image_pull_secrets]
+        )
+    if settings.ttl_seconds is not None:
+        conf.set_ttl_seconds_after_finished(settings.ttl_seconds)
+    return conf
+
+
+def _metadata_config(metadata: MetadataSettings) -> kubeflow_pb2.KubeflowMetadataConfig:
+    if metadata.kind == "configmap":
+        return kubeflow_dag_runner.get_default_kubeflow_metadata_config()
+    config = kubeflow_pb2.KubeflowMetadataConfig()
+    if metadata.kind == "grpc":
+        config.grpc_config.grpc_service_host.value = metadata.host
+        config.grpc_config.grpc_service_port.value = str(metadata.port)
+        return config
+    config.mysql_db_service_host.value = metadata.host
+    config.mysql_db_service_port.value = str(metadata.port)
+    config.mysql_db_name.value = metadata.database
+    config.mysql_db_user.environment_variable = pods.MYSQL_USER_VARIABLE
+    config.mysql_db_password.environment_variable = pods.MYSQL_PASSWORD_VARIABLE
+    return config

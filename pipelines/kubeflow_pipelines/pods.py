@@ -1,0 +1,120 @@
+"""From settings to the OpFuncs that set up each component's pod."""
+
+import posixpath
+
+from pipelines.kubeflow_pipelines import op_funcs
+from pipelines.kubeflow_pipelines.op_funcs import OpFunc
+from pipelines.settings import COMPONENT_IDS, MetadataSettings, PodSettings, Settings
+from pipelines.settings.checks import is_uri
+
+#: Environment variables that hold MySQL's user and password in the pods.
+MYSQL_USER_VARIABLE = "METADATA_MYSQL_USER"
+MYSQL_PASSWORD_VARIABLE = "METADATA_MYSQL_PASSWORD"  # noqa: S105 (a variable's name)
+
+
+def pod_op_funcs(settings: Settings) -> list[OpFunc]:
+    """Returns the OpFuncs for the settings, in the order in which they apply.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        OpFuncs for every step first, then those for single components.
+    """
+    funcs: list[OpFunc] = []
+    if settings.volume is not None:
+        volume = settings.volume
+        funcs.append(op_funcs.mount_pvc(volume.claim, volume.name, volume.mount_path))
+    funcs += _secrets(settings)
+    if settings.security.run_as_non_root:
+        funcs.append(op_funcs.security_context(settings.security.user, settings.security.group))
+    if settings.image_pull_policy is not None:
+        funcs.append(op_funcs.image_pull_policy(settings.image_pull_policy))
+    if settings.pod_labels or settings.pod_annotations:
+        funcs.append(op_funcs.pod_metadata(settings.pod_labels, settings.pod_annotations))
+    if settings.module_file is not None and not is_uri(settings.module_file):
+        # The file's siblings are imported as a package, ahead of the image's own.
+        package = posixpath.dirname(settings.module_file)
+        funcs.append(op_funcs.environment({"PYTHONPATH": posixpath.dirname(package)}))
+    for component_id in COMPONENT_IDS:
+        node_ids = [component_id]
+        if component_id == "SchemaGen":
+            node_ids.append("ImportSchemaGen")
+        for node_id in node_ids:
+            funcs.append(op_funcs.only_for(node_id, *_component(settings.pod(component_id))))
+    return funcs
+
+
+def _secrets(settings: Settings) -> list[OpFunc]:
+    funcs = [
+        op_funcs.secret_variable(entry.secret, entry.key, entry.variable)
+        for entry in settings.secret_variables
+    ]
+    funcs += [
+        op_funcs.secret_files(
+            entry.secret, entry.mount_path, variable=entry.variable, key=entry.key
+        )
+        for entry in settings.secret_files
+    ]
+    if settings.aws_secret is not None:
+        funcs.append(op_funcs.use_aws_secret(settings.aws_secret))
+    if settings.gcp_secret is not None:
+        funcs.append(op_funcs.use_gcp_secret(settings.gcp_secret))
+    return funcs + _mysql_secret(settings.metadata)
+
+
+def _mysql_secret(metadata: MetadataSettings) -> list[OpFunc]:
+    if metadata.kind != "mysql" or metadata.secret is None:
+        return []
+    return [
+        op_funcs.secret_variable(metadata.secret, metadata.user_key, MYSQL_USER_VARIABLE),
+        op_funcs.secret_variable(metadata.secret, metadata.password_key, MYSQL_PASSWORD_VARIABLE),
+    ]
+
+
+def _component(pod: PodSettings) -> list[OpFunc]:
+    funcs: list[OpFunc] = [
+        op_funcs.request_resource("cpu", pod.cpu, pod.cpu_limit),
+        op_funcs.request_resource("memory", pod.memory, pod.memory_limit),
+        op_funcs.request_resource(
+            "ephemeral-storage", pod.ephemeral_storage, pod.ephemeral_storage_limit
+        ),
+    ]
+    if pod.gpus:
+        funcs.append(
+            op_funcs.request_gpu(
+                pod.gpus,
+                gpu_type=pod.gpu_type,
+                **{
+                    name: value
+                    for name, value in (
+                        ("resource", pod.gpu_resource),
+                        ("gpu_type_label", pod.gpu_type_label),
+                    )
+                    if value is not None
+                },
+            )
+        )
+    if pod.node_selector:
+        funcs.append(op_funcs.node_selector(pod.node_selector))
+    funcs += [
+        op_funcs.toleration(
+            key=toleration.key,
+            operator=toleration.operator,
+            value=toleration.value,
+            effect=toleration.effect,
+        )
+        for toleration in pod.tolerations or ()
+    ]
+    if pod.retries:
+        funcs.append(
+            op_funcs.retry(
+                pod.retries,
+                policy=pod.retry_policy or "Always",
+                backoff_seconds=pod.retry_backoff_seconds,
+                backoff_factor=pod.retry_backoff_factor,
+            )
+        )
+    if pod.timeout_seconds is not None:
+        funcs.append(op_funcs.timeout(pod.timeout_seconds))
+    return funcs

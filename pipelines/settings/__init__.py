@@ -1,0 +1,35 @@
+"""Settings: frozen, typed, and validated when they are made.
+
+Every default that a user may want to change has its one home here. ``load_settings`` makes a
+``Settings`` from a file, single overrides and the environment; nothing else reads any of these.
+"""
+
+from pipelines.settings.cluster import (
+    MetadataSettings,
+    SecretFiles,
+    SecretVariable,
+    SecuritySettings,
+    VolumeSettings,
+)
+from pipelines.settings.learning import BeamSettings, EvaluationSettings, TrainingSettings
+from pipelines.settings.loading import load_settings
+from pipelines.settings.pipeline import COMPONENT_IDS, COMPONENT_KEYS, Settings, component_key
+from pipelines.settings.pod import PodSettings, Toleration
+
+__all__ = [
+    "COMPONENT_IDS",
+    "COMPONENT_KEYS",
+    "BeamSettings",
+    "EvaluationSettings",
+    "MetadataSettings",
+    "PodSettings",
+    "SecretFiles",
+    "SecretVariable",
+    "SecuritySettings",
+    "Settings",
+    "Toleration",
+    "TrainingSettings",
+    "VolumeSettings",
+    "component_key",
+    "load_settings",
+]

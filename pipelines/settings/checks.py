@@ -1,0 +1,62 @@
+"""Checks that several settings share; each raises SettingsError with one line."""
+
+import difflib
+import posixpath
+import re
+from collections.abc import Iterable
+
+from components.errors import SettingsError
+
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+ENVIRONMENT_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+(/\S*)?")
+
+
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """Returns `` (did you mean 'x'?)`` for the closest valid name, or an empty string."""
+    matches = difflib.get_close_matches(name, list(valid), n=1)
+    return f" (did you mean '{matches[0]}'?)" if matches else ""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises SettingsError with ``message`` unless the condition holds."""
+    if not condition:
+        raise SettingsError(message)
+
+
+def require_one_of(key: str, value: str, valid: Iterable[str]) -> None:
+    """Refuses a value that is not in ``valid``, naming the closest one."""
+    valid = tuple(valid)
+    require(
+        value in valid,
+        f"{key}: '{value}' is not one of {', '.join(valid)}{suggestion(value, valid)}",
+    )
+
+
+def require_kubernetes_name(key: str, value: str) -> None:
+    """Refuses what is not the name of a Kubernetes object (RFC 1123 subdomain)."""
+    require(
+        len(value) <= 253 and _DNS_SUBDOMAIN.fullmatch(value) is not None,
+        f"{key}: '{value}' is not a Kubernetes name: lower-case letters, digits, '-' and '.', "
+        "at most 253 characters",
+    )
+
+
+def require_not_negative(key: str, value: int | float | None) -> None:
+    """Refuses a number below 0; ``None`` passes."""
+    require(value is None or value >= 0, f"{key}: {value} is negative; use 0 or more")
+
+
+def require_mount_path(key: str, value: str) -> None:
+    """Refuses what is not an absolute, normalised path."""
+    require(
+        value.startswith("/") and value != "/" and posixpath.normpath(value) == value,
+        f"{key}: '{value}' is not a mount path; use an absolute path such as /tfx-data, "
+        "without '..' or a '/' at its end",
+    )
+
+
+def is_uri(path: str) -> bool:
+    """Tells whether a path is a URI with a scheme, such as ``gs://bucket/folder``."""
+    return _URI.fullmatch(path) is not None

@@ -1,0 +1,101 @@
+"""Settings of Beam, training and evaluation."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from pipelines.settings.checks import require, require_not_negative, require_one_of
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BeamSettings:
+    """How the components' Beam pipelines run.
+
+    Attributes:
+        runner: ``DirectRunner``.
+        running_mode: DirectRunner's ``in_memory``, ``multi_threading`` or ``multi_processing``.
+        workers: DirectRunner's number of workers; 0 for one a core.
+        options: More Beam flags, such as ``--experiments=...``, passed on as they are.
+    """
+
+    runner: str = "DirectRunner"
+    running_mode: str = "in_memory"
+    workers: int = 1
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_one_of("beam.runner", self.runner, ("DirectRunner",))
+        require_one_of(
+            "beam.running_mode",
+            self.running_mode,
+            ("in_memory", "multi_threading", "multi_processing"),
+        )
+        require_not_negative("beam.workers", self.workers)
+        for option in self.options:
+            require(
+                option.startswith("--"),
+                f"beam.options: '{option}' is not a Beam flag; flags begin with '--'",
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How the model is trained.
+
+    Attributes:
+        train_steps: Batches to train on; the default of run parameter ``train-args``.
+        eval_steps: Batches to evaluate on; the default of run parameter ``eval-args``.
+        text_encoder: ``hashed`` (trained in the graph) or ``hub`` (a TF-Hub model).
+        text_encoder_handle: TF-Hub handle or SavedModel path, for ``hub``.
+        decision_threshold: Probability from which a complaint counts as disputed.
+        class_weights: Weigh the classes by their inverse frequency in the loss.
+        hyperparameters: Overrides of the model's hyperparameters, by name.
+    """
+
+    train_steps: int = 1000
+    eval_steps: int = 100
+    text_encoder: str = "hashed"
+    text_encoder_handle: str | None = None
+    decision_threshold: float = 0.25
+    class_weights: bool = False
+    hyperparameters: Mapping[str, int | float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("train_steps", "eval_steps"):
+            require(
+                getattr(self, name) >= 1,
+                f"training.{name}: {getattr(self, name)} is not a number of batches; use 1 or "
+                "more",
+            )
+        require_one_of("training.text_encoder", self.text_encoder, ("hashed", "hub"))
+        require(
+            (self.text_encoder == "hub") == (self.text_encoder_handle is not None),
+            "training.text_encoder_handle goes with training.text_encoder 'hub': a TF-Hub "
+            "handle or the path of a SavedModel",
+        )
+        require(
+            0 < self.decision_threshold < 1,
+            f"training.decision_threshold: {self.decision_threshold} is not between 0 and 1",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What a model must reach to be blessed.
+
+    Attributes:
+        auc_lower_bound: Least area under the ROC curve on the eval split.
+        auc_tolerance: How far below the blessed baseline's AUC the new model may be.
+    """
+
+    auc_lower_bound: float = 0.6
+    auc_tolerance: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(
+            0 <= self.auc_lower_bound <= 1,
+            f"evaluation.auc_lower_bound: {self.auc_lower_bound} is not between 0 and 1",
+        )
+        require(
+            0 <= self.auc_tolerance <= 1,
+            f"evaluation.auc_tolerance: {self.auc_tolerance} is not between 0 and 1",
+        )

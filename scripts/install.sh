@@ -1,0 +1,85 @@
+#!/bin/sh
+# Makes a virtual environment of Python 3.10 and installs a hash-pinned lock into it.
+# The Makefile and the Dockerfile both install through this script.
+#
+#   scripts/install.sh VENV LOCK [--editable]
+#
+# --editable installs the project as a link to this folder, otherwise as a copy.
+# PYTHON names an interpreter to use instead of looking for one.
+set -eu
+
+venv=$1
+lock=$2
+editable=${3:-}
+project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+
+say() { printf '%s\n' "install: $*" >&2; }
+fail() {
+    say "$*"
+    exit 1
+}
+
+is_python_3_10() {
+    "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))' >/dev/null 2>&1
+}
+
+# Prints the first interpreter that really is a 3.10: a pyenv shim named python3.10 can be on
+# PATH and still refuse to run.
+find_python() {
+    for candidate in "${PYTHON:-}" python3.10 python3 python \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.10*/bin/python3.10 \
+        /usr/local/bin/python3.10 /opt/python/cp310*/bin/python3.10; do
+        [ -n "$candidate" ] || continue
+        if is_python_3_10 "$candidate"; then
+            command -v "$candidate"
+            return 0
+        fi
+    done
+    "$uv" python find --no-project 3.10 2>/dev/null && return 0
+    say "no Python 3.10 on this machine; asking uv for one"
+    if "$uv" python install --quiet 3.10 >/dev/null 2>&1; then
+        "$uv" python find --no-project 3.10 2>/dev/null && return 0
+    fi
+    return 1
+}
+
+# uv comes from PATH, or from the package registry into a folder beside the environment.
+find_uv() {
+    if command -v uv >/dev/null 2>&1; then
+        command -v uv
+        return 0
+    fi
+    tools="$venv-uv"
+    if [ ! -x "$tools/bin/uv" ]; then
+        rm -rf "$tools"
+        for candidate in "${PYTHON:-}" python3 python3.10 python \
+            "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3*/bin/python3; do
+            [ -n "$candidate" ] || continue
+            if "$candidate" -m venv "$tools" >/dev/null 2>&1; then break; fi
+            rm -rf "$tools"
+        done
+        [ -x "$tools/bin/pip" ] || return 1
+        "$tools/bin/pip" install --quiet --disable-pip-version-check \
+            --require-hashes -r "$project/requirements-uv.txt" >&2 || return 1
+    fi
+    printf '%s\n' "$tools/bin/uv"
+}
+
+digest=$(cat "$project/$lock" "$project/setup.py" "$project/scripts/install.sh" | cksum | tr ' ' '-')
+stamp="$venv/.installed-$digest"
+[ -e "$stamp" ] && exit 0
+
+uv=$(find_uv) || fail "cannot get uv: a Python 3 with venv and pip, or uv on PATH, is needed"
+python=$(find_python) || fail "Python 3.10 not found (TFX 1.15.1 needs it): install python3.10, \
+or run 'pyenv install 3.10', or set PYTHON=/path/to/python3.10"
+
+say "Python 3.10: $python"
+rm -rf "$venv"
+# --seed adds pip, which TFX calls to install wheels of user code.
+"$uv" venv --quiet --seed --python "$python" "$venv"
+"$uv" pip install --quiet --python "$venv/bin/python" --no-deps --require-hashes \
+    --compile-bytecode -r "$project/$lock"
+"$uv" pip install --quiet --python "$venv/bin/python" --no-deps \
+    --compile-bytecode ${editable:+--editable} "$project"
+touch "$stamp"
+say "installed $lock into $venv"
