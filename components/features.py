@@ -1,7 +1,8 @@
 """The columns of a consumer complaint: names, kinds, vocabulary sizes and the label.
 
-One home for every column name. It imports nothing, so that the data tools and the command
-line can read it without TensorFlow.
+One home for every column name and every id range that Transform, Trainer and ExampleGen must
+agree on. It imports nothing, so that the data tools and the command line can read it without
+TensorFlow.
 """
 
 import types
@@ -10,6 +11,9 @@ from collections.abc import Mapping
 LABEL_KEY = "consumer_disputed"
 NARRATIVE_KEY = "consumer_complaint_narrative"
 ZIP_CODE_KEY = "zip_code"
+
+#: Made by Transform from the narrative: how long it is, on a logarithmic scale.
+NARRATIVE_LENGTH_KEY = "narrative_length"
 
 #: The most frequent values that each categorical column keeps in its vocabulary.
 VOCABULARY_SIZES: Mapping[str, int] = types.MappingProxyType(
@@ -31,6 +35,20 @@ OUT_OF_VOCABULARY_BUCKETS = 4
 #: The first three digits of a ZIP code name a sectional center: 000 to 999.
 ZIP_PREFIX_LENGTH = 3
 
+#: The id of a ZIP code that is missing or redacted, after the prefixes.
+MISSING_ZIP_ID = 10**ZIP_PREFIX_LENGTH
+
+#: Ids of the narrative's words; id 0 is left for padding.
+TOKEN_BUCKETS = 2**14
+
+#: A narrative counts up to here, in characters and then in words. The longest complaints run
+#: to tens of thousands of characters, and one of them would set the size of its whole batch.
+MAX_NARRATIVE_CHARACTERS = 4_000
+MAX_NARRATIVE_TOKENS = 400
+
+#: Ids of the narrative's length: 0 for none, then one for each power of two of its bytes.
+NARRATIVE_LENGTH_BUCKETS = 16
+
 #: The CSV header, in order.
 COLUMNS: tuple[str, ...] = (
     "product",
@@ -44,6 +62,22 @@ COLUMNS: tuple[str, ...] = (
     "company_response",
     "timely_response",
     LABEL_KEY,
+)
+
+#: The columns that are text: every one but the label, which is 0 or 1.
+TEXT_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column != LABEL_KEY)
+
+#: How many ids each categorical feature of the model has.
+CATEGORICAL_SIZES: Mapping[str, int] = types.MappingProxyType(
+    {
+        **{
+            # The vocabulary, the hash buckets, and one id for a missing value.
+            key: size + OUT_OF_VOCABULARY_BUCKETS + 1
+            for key, size in VOCABULARY_SIZES.items()
+        },
+        ZIP_CODE_KEY: MISSING_ZIP_ID + 1,
+        NARRATIVE_LENGTH_KEY: NARRATIVE_LENGTH_BUCKETS,
+    }
 )
 
 

@@ -1,0 +1,1 @@
+"""The committed sample, and the code that makes, fetches and prepares complaints."""

@@ -20,7 +20,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.proto import example_gen_pb2, pusher_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
@@ -170,19 +170,28 @@ def eval_config(
         decision_threshold: Probability from which a complaint counts as disputed.
 
     Returns:
-        Metrics overall and by ``product``.
+        Metrics overall and by ``product``; the gate holds for all complaints together.
     """
     at_threshold = f'"thresholds": [{decision_threshold}]'
     auc = tfma.MetricConfig(
         class_name="AUC",
-        threshold=tfma.MetricThreshold(
-            value_threshold=tfma.GenericValueThreshold(lower_bound={"value": auc_lower_bound}),
-            change_threshold=tfma.GenericChangeThreshold(
-                direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-                # TFMA asks for a change strictly above; an equal model is not worse.
-                absolute={"value": -auc_tolerance - 1e-10},
-            ),
-        ),
+        # A plain threshold would hold for every product, down to those with a handful of
+        # complaints, whose AUC is chance.
+        per_slice_thresholds=[
+            tfma.PerSliceMetricThreshold(
+                slicing_specs=[tfma.SlicingSpec()],
+                threshold=tfma.MetricThreshold(
+                    value_threshold=tfma.GenericValueThreshold(
+                        lower_bound={"value": auc_lower_bound}
+                    ),
+                    change_threshold=tfma.GenericChangeThreshold(
+                        direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+                        # TFMA asks for a change strictly above; an equal model is not worse.
+                        absolute={"value": -auc_tolerance - 1e-10},
+                    ),
+                ),
+            )
+        ],
     )
     metrics = [
         auc,

@@ -9,7 +9,7 @@ import pathlib
 
 
 def code_hash(folder: pathlib.Path) -> str:
-    """Returns the SHA-256 of a package's Python files, in hexadecimal.
+    r"""Returns the SHA-256 of a package's Python files, in hexadecimal.
 
     Args:
         folder: Folder of the package.

@@ -43,33 +43,11 @@ find_python() {
     return 1
 }
 
-# uv comes from PATH, or from the package registry into a folder beside the environment.
-find_uv() {
-    if command -v uv >/dev/null 2>&1; then
-        command -v uv
-        return 0
-    fi
-    tools="$venv-uv"
-    if [ ! -x "$tools/bin/uv" ]; then
-        rm -rf "$tools"
-        for candidate in "${PYTHON:-}" python3 python3.10 python \
-            "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3*/bin/python3; do
-            [ -n "$candidate" ] || continue
-            if "$candidate" -m venv "$tools" >/dev/null 2>&1; then break; fi
-            rm -rf "$tools"
-        done
-        [ -x "$tools/bin/pip" ] || return 1
-        "$tools/bin/pip" install --quiet --disable-pip-version-check \
-            --require-hashes -r "$project/requirements-uv.txt" >&2 || return 1
-    fi
-    printf '%s\n' "$tools/bin/uv"
-}
-
 digest=$(cat "$project/$lock" "$project/setup.py" "$project/scripts/install.sh" | cksum | tr ' ' '-')
 stamp="$venv/.installed-$digest"
 [ -e "$stamp" ] && exit 0
 
-uv=$(find_uv) || fail "cannot get uv: a Python 3 with venv and pip, or uv on PATH, is needed"
+uv=$("$project/scripts/find_uv.sh" "$venv-uv") || fail "cannot get uv: a Python 3 with venv and pip, or uv on PATH, is needed"
 python=$(find_python) || fail "Python 3.10 not found (TFX 1.15.1 needs it): install python3.10, \
 or run 'pyenv install 3.10', or set PYTHON=/path/to/python3.10"
 

@@ -3,11 +3,10 @@
 # development (requirements-dev.txt), and uv itself (requirements-uv.txt). They carry hashes and
 # name no package index. Packages in requirements-excluded.txt are left out.
 #
-#   scripts/lock.sh UV [UPGRADE-OPTION ...]     e.g. --upgrade, --upgrade-package apache-beam
+#   scripts/lock.sh [UPGRADE-OPTION ...]     e.g. --upgrade, --upgrade-package apache-beam
 set -eu
 cd "$(dirname -- "$0")/.."
-uv=$1
-shift
+uv=$(scripts/find_uv.sh .venv-uv)
 
 compile() {
     "$uv" pip compile --quiet --python-version 3.10 --generate-hashes --no-annotate \

@@ -1,0 +1,1 @@
+"""Runs a compiled workflow on this machine, without a cluster."""

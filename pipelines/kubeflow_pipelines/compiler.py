@@ -10,13 +10,13 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-import components
 from kfp.compiler import Compiler
 from kfp.dsl import PipelineConf
 from kubernetes import client
 from tfx.orchestration.kubeflow import kubeflow_dag_runner
 from tfx.orchestration.kubeflow.proto import kubeflow_pb2
 
+import components
 from pipelines import base_pipeline
 from pipelines.beam_options import beam_pipeline_args
 from pipelines.code_hash import code_hash

@@ -63,8 +63,7 @@ class TrainingSettings:
         for name in ("train_steps", "eval_steps"):
             require(
                 getattr(self, name) >= 1,
-                f"training.{name}: {getattr(self, name)} is not a number of batches; use 1 or "
-                "more",
+                f"training.{name}: {getattr(self, name)} is not a number of batches; use 1 or more",
             )
         require_one_of("training.text_encoder", self.text_encoder, ("hashed", "hub"))
         require(

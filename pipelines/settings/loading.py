@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import cattrs
@@ -81,7 +81,9 @@ def _structure(tree: dict[str, Any]) -> Settings:
     for key, value in tree.items():
         if key in COMPONENT_KEYS:
             if not isinstance(value, dict):
-                raise SettingsError(f"{key}: a component's settings are a mapping, as in memory: 8G")
+                raise SettingsError(
+                    f"{key}: a component's settings are a mapping, as in memory: 8G"
+                )
             known["components"][COMPONENT_KEYS[key]] = value
         elif key in valid:
             known[key] = value
@@ -96,41 +98,28 @@ def _structure(tree: dict[str, Any]) -> Settings:
         raise SettingsError(_first_problem(error, "")) from error
 
 
+def _hook(noun: str, *types: type) -> Callable[[Any, type], Any]:
+    """Returns a structure hook that takes only values of the types; a bool is no number."""
+
+    def structure(value: Any, _: type) -> Any:
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise TypeError(f"{value!r} is not {noun}")
+        return value
+
+    return structure
+
+
 def _converter() -> cattrs.Converter:
     """Returns a converter that, unlike Python's constructors, never guesses a type."""
+    number = _hook("a number", int, float)
+    # YAML reads an unquoted quantity such as 2 as a number.
+    text = _hook("text", str, int, float)
     converter = cattrs.Converter(forbid_extra_keys=True)
-
-    def structure_bool(value: Any, _: type) -> bool:
-        if not isinstance(value, bool):
-            raise TypeError(f"{value!r} is not true or false")
-        return value
-
-    def structure_int(value: Any, _: type) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{value!r} is not a whole number")
-        return value
-
-    def structure_float(value: Any, _: type) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{value!r} is not a number")
-        return float(value)
-
-    def structure_str(value: Any, _: type) -> str:
-        # YAML reads an unquoted quantity such as 2 as a number.
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise TypeError(f"{value!r} is not text")
-        return str(value)
-
-    def structure_number(value: Any, _: type) -> int | float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{value!r} is not a number")
-        return value
-
-    converter.register_structure_hook(bool, structure_bool)
-    converter.register_structure_hook(int, structure_int)
-    converter.register_structure_hook(float, structure_float)
-    converter.register_structure_hook(str, structure_str)
-    converter.register_structure_hook(int | float, structure_number)
+    converter.register_structure_hook(bool, _hook("true or false", bool))
+    converter.register_structure_hook(int, _hook("a whole number", int))
+    converter.register_structure_hook(float, lambda value, kind: float(number(value, kind)))
+    converter.register_structure_hook(str, lambda value, kind: str(text(value, kind)))
+    converter.register_structure_hook(int | float, number)
     return converter
 
 
@@ -141,8 +130,7 @@ def _first_problem(error: BaseException, where: str) -> str:
         names = [field.name for field in dataclasses.fields(error.cl)]
         prefix = f"{where}." if where else ""
         return (
-            f"{prefix}{key}: unknown setting{suggestion(key, names)}; "
-            f"valid are {', '.join(names)}"
+            f"{prefix}{key}: unknown setting{suggestion(key, names)}; valid are {', '.join(names)}"
         )
     if isinstance(error, cattrs.BaseValidationError):
         inner = error.exceptions[0]

@@ -39,6 +39,11 @@ COMPONENT_IDS: tuple[str, ...] = (
 )
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
+# Images of TFX and Python, which hold everything but this package.
+_STOCK_IMAGE = re.compile(
+    r"(((index\.)?docker\.io/)?((library/)?python|tensorflow/(tfx|tensorflow))"
+    r"|gcr\.io/tfx-oss-public/tfx)(:|@|$)"
+)
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 #: The KFP backend refuses a pipeline's name above 100 bytes (128 from version 2.17 on).
@@ -60,7 +65,8 @@ _DEFAULT_POD = PodSettings(
     memory="2Gi",
     memory_limit="4Gi",
     retries=2,
-    retry_policy="Always",
+    # Lost nodes and evictions pass; a container that fails on its data fails again.
+    retry_policy="OnError",
     retry_backoff_seconds=30,
     retry_backoff_factor=2,
     timeout_seconds=6 * 3600,
@@ -111,7 +117,7 @@ class Settings:
     """
 
     pipeline_name: str = "consumer_complaint_pipeline_kubeflow"
-    image: str = "ghcr.io/complaint-pipeline/complaint-pipeline:0.1.0"
+    image: str = "complaint-pipeline:0.1.0"
     image_pull_policy: str | None = None
     image_pull_secrets: tuple[str, ...] = ()
     volume: VolumeSettings | None = dataclasses.field(default_factory=VolumeSettings)
@@ -159,6 +165,10 @@ class Settings:
         require(
             re.fullmatch(r"\S+", self.image) is not None,
             "image: name the container image that holds this package (make image builds it)",
+        )
+        require(
+            _STOCK_IMAGE.match(self.image) is None,
+            f"image: {self.image} does not hold this package; build one that does with make image",
         )
         if self.image_pull_policy is not None:
             require_one_of("image_pull_policy", self.image_pull_policy, _PULL_POLICIES)

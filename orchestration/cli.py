@@ -1,0 +1,324 @@
+"""The command line ``complaint-pipeline``: thin commands, and the one place that prints errors."""
+
+import json
+import pathlib
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from components.errors import PipelineError
+
+_SIGINT_STATUS = 130
+
+_HOME = click.option(
+    "--home",
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    default="local",
+    envvar="COMPLAINT_PIPELINE_HOME",
+    show_default=True,
+    show_envvar=True,
+    help="Folder that keeps local runs and their metadata store.",
+)
+
+
+class _Names(click.ParamType):
+    """``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, separator, text = value.partition("=")
+        if not separator or not name or not text:
+            self.fail(f"'{value}' is not NAME=VALUE", param, ctx)
+        return name, text
+
+
+class _Commands(click.Group):
+    """Takes the compile command from the authoring side, only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "compile"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "compile":
+            from pipelines.kubeflow_pipelines.command import compile_command
+
+            return compile_command()
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="complaint-pipeline")
+@click.option("--verbose", is_flag=True, help="Show the traceback of an error.")
+def cli(verbose: bool) -> None:
+    r"""Compile, check and run the consumer-complaint pipeline.
+
+    \b
+    Examples:
+      complaint-pipeline compile --output-dir argo_pipeline_files
+      complaint-pipeline validate argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml
+      complaint-pipeline run argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml \\
+          --mount tfx-pvc=local/volume
+
+    Exit status: 0 success, 1 an error or a failed run, 2 a wrong command line, 130 interrupted.
+    """
+
+
+@cli.group()
+def data() -> None:
+    """Make input data."""
+
+
+@data.command()
+@click.option("--rows", type=click.IntRange(min=1), required=True, help="How many complaints.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    required=True,
+    help="CSV file to write.",
+)
+def generate(rows: int, seed: int, out: pathlib.Path) -> None:
+    r"""Write synthetic complaints.
+
+    The same rows and seed give the same bytes everywhere.
+
+    \b
+    Example:
+      complaint-pipeline data generate --rows 67000 --seed 7 --out local/volume/data/complaints.csv
+    """
+    from data.generator import write_complaints
+
+    console = Console(stderr=True)
+    with _progress(console) as progress:
+        task = progress.add_task("complaints", total=rows)
+        write_complaints(
+            out,
+            rows=rows,
+            seed=seed,
+            on_progress=lambda done: progress.update(task, completed=done),
+        )
+    click.echo(f"{out}: {rows:,} complaints, {out.stat().st_size:,} bytes")
+
+
+@cli.command()
+@click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def validate(package: pathlib.Path, as_json: bool) -> None:
+    r"""Check a compiled workflow for what Argo or Kubeflow Pipelines would refuse.
+
+    FILE is a .yaml, .json, .zip or .tar.gz, as for an upload.
+
+    \b
+    Example:
+      complaint-pipeline validate argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml
+    """
+    from orchestration.package import read_package
+    from orchestration.validation import validate as find
+
+    findings = find(read_package(package))
+    if as_json:
+        click.echo(
+            json.dumps(
+                [
+                    {
+                        "rule": finding.rule,
+                        "place": finding.place,
+                        "message": finding.message,
+                        "mend": finding.mend,
+                    }
+                    for finding in findings
+                ],
+                indent=1,
+            )
+        )
+    else:
+        for finding in findings:
+            click.echo(
+                f"{package}: {finding.place}: {finding.message}; {finding.mend} [{finding.rule}]"
+            )
+        if not findings:
+            click.echo(f"{package}: valid")
+    if findings:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--mount",
+    "mounts",
+    type=_Names(),
+    multiple=True,
+    help="Folder that stands for a persistent volume claim, a secret or a ConfigMap, whose keys "
+    "are files.  [NAME=DIR]",
+)
+@click.option(
+    "--param", "parameters", type=_Names(), multiple=True, help="Value of a run parameter."
+)
+@click.option(
+    "--max-parallel",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="How many steps may run at the same time.",
+)
+@click.option(
+    "--metadata",
+    metavar="STORE",
+    help="sqlite:PATH, mysql://USER@HOST[:PORT]/DATABASE (password in MYSQL_PWD) or "
+    "grpc://HOST:PORT.  [default: sqlite:HOME/metadata.db]",
+)
+@_HOME
+@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
+def run(
+    package: pathlib.Path,
+    mounts: tuple[tuple[str, str], ...],
+    parameters: tuple[tuple[str, str], ...],
+    max_parallel: int,
+    metadata: str | None,
+    home: pathlib.Path,
+    as_json: bool,
+) -> None:
+    r"""Run a compiled workflow here, without a cluster.
+
+    Each step gets the command line and environment of its pod, with the pod's paths replaced by
+    the mounted folders.
+
+    \b
+    Example:
+      complaint-pipeline run argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml \\
+          --mount tfx-pvc=local/volume --param train-args='{"num_steps": 200}'
+    """
+    from orchestration.local import runner
+    from orchestration.metadata_target import MetadataTarget
+
+    options = runner.RunOptions(
+        package=package,
+        home=home,
+        folders={name: pathlib.Path(folder) for name, folder in _unique("--mount", mounts).items()},
+        parameters=_unique("--param", parameters),
+        max_parallel=max_parallel,
+        metadata=None if metadata is None else MetadataTarget.parse(metadata),
+    )
+    _finish_run(runner.run(options, _run_console(as_json)), as_json)
+
+
+@cli.command()
+@click.argument("run_id", metavar="RUN")
+@_HOME
+@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
+def retry(run_id: str, home: pathlib.Path, as_json: bool) -> None:
+    r"""Resume a failed or interrupted run: only what had not succeeded runs again.
+
+    \b
+    Example:
+      complaint-pipeline retry consumer-complaint-pipeline-kubeflow-x7k2p
+    """
+    from orchestration.local import runner
+
+    _finish_run(runner.resume(run_id, home, _run_console(as_json)), as_json)
+
+
+def _run_console(as_json: bool) -> Console:
+    # With --json, standard output holds nothing but JSON.
+    return Console(stderr=as_json)
+
+
+def _finish_run(record: Any, as_json: bool) -> None:
+    from orchestration.local.summary import summary, summary_json
+
+    if as_json:
+        click.echo(json.dumps(summary_json(record), indent=1, sort_keys=True))
+        return
+    Console().print(summary(record))
+
+
+def _unique(option: str, pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise click.UsageError(f"{option} {twice} is given twice")
+    return values
+
+
+def _progress(console: Console) -> Any:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs the command line and exits with its status.
+
+    Args:
+        arguments: The command line without the program's name; ``None`` takes the process's.
+    """
+    run_command(cli, "complaint-pipeline", arguments)
+
+
+def run_command(command: click.Command, name: str, arguments: list[str] | None = None) -> NoReturn:
+    """Runs a command and exits; an error is printed as one line, and its status is never 0.
+
+    Args:
+        command: The command.
+        name: The program's name, for its help.
+        arguments: The command line without the program's name; ``None`` takes the process's.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    verbose = "--verbose" in given
+    try:
+        status = command.main(args=given, prog_name=name, standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _print_error("interrupted")
+        sys.exit(_SIGINT_STATUS)
+    except PipelineError as error:
+        if verbose:
+            traceback.print_exc()
+        _print_error(str(error))
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader has gone; what is left cannot be told to anybody.
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 (nothing may end in a traceback without --verbose)
+        if verbose:
+            traceback.print_exc()
+        line = " ".join(str(error).split())
+        _print_error(f"unexpected {type(error).__name__}: {line} (--verbose shows the traceback)")
+        sys.exit(1)
+
+
+def _print_error(message: str) -> None:
+    console = Console(stderr=True)
+    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)

@@ -1,0 +1,152 @@
+"""Shows how a run goes: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from orchestration.local import run_record
+from orchestration.local.run_record import RunRecord, StepRecord
+from orchestration.workflow import Resources, Workflow
+
+_STYLES = {
+    run_record.SUCCEEDED: "green",
+    run_record.FAILED: "bold red",
+    run_record.RUNNING: "cyan",
+    run_record.TERMINATED: "yellow",
+    run_record.OMITTED: "dim",
+    run_record.PENDING: "dim",
+}
+
+_REFRESHES_PER_SECOND = 4
+_GIB = 1024**3
+
+
+class Display:
+    """Shows a run while it goes. Use it by ``with``."""
+
+    def __init__(self, console: Console, workflow: Workflow) -> None:
+        """Takes the console and the workflow whose steps are shown."""
+        self._console = console
+        self._resources = {step.name: step.resources for step in workflow.all_steps}
+        self._live: Live | None = None
+        self._record: RunRecord | None = None
+        self._shown: dict[str, tuple[str, int]] = {}
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._live = Live(
+                get_renderable=self._renderable,
+                console=self._console,
+                refresh_per_second=_REFRESHES_PER_SECOND,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, record: RunRecord) -> None:
+        """Takes the run's newest state."""
+        self._record = record
+        if self._live is not None:
+            return
+        for step in record.steps:
+            shown = (step.state, step.attempts)
+            if self._shown.get(step.name, (run_record.PENDING, 0)) != shown:
+                self._shown[step.name] = shown
+                self._console.print(Text(self._line(step)), soft_wrap=True)
+
+    def _renderable(self) -> Table | Text:
+        if self._record is None or all(step.attempts == 0 for step in self._record.steps):
+            return Text("importing TFX ...", style="dim")
+        return run_table(self._record, self._resources)
+
+    def _line(self, step: StepRecord) -> str:
+        words = [f"{step.name}: {step.state}"]
+        if step.state in (run_record.SUCCEEDED, run_record.FAILED):
+            words.append(_how(step))
+            words.append(f"{_seconds(step)} s, cpu {step.cpu_seconds:.1f} s")
+            words.append(f"peak {memory(step.peak_bytes)}")
+        if step.message:
+            words.append(step.message)
+        warning = memory_warning(step, self._resources[step.name])
+        if warning and step.ended:
+            words.append(warning)
+        return ", ".join(word for word in words if word)
+
+
+def run_table(record: RunRecord, resources: dict[str, Resources]) -> Table:
+    """Returns the table of a run's steps.
+
+    Args:
+        record: The run's record.
+        resources: The steps' requests and limits in the workflow.
+
+    Returns:
+        A row a step: state, how it came about, time, cpu, and the peak memory beside the
+        request and limit of its pod.
+    """
+    table = Table(title=record.id, title_justify="left", expand=False)
+    table.add_column("step", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("outputs", no_wrap=True)
+    for name in ("time", "cpu"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("peak memory", justify="right", no_wrap=True)
+    table.add_column("request / limit", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for step in record.steps:
+        limits = resources[step.name]
+        started = step.started is not None
+        table.add_row(
+            step.name,
+            Text(step.state, style=_STYLES[step.state]),
+            _how(step),
+            f"{_seconds(step)} s" if started else "",
+            f"{step.cpu_seconds:.1f} s" if started else "",
+            memory(step.peak_bytes) if started else "",
+            f"{_optional_memory(limits.memory_request)} / {_optional_memory(limits.memory_limit)}",
+            Text(step.message or memory_warning(step, limits) or "", style="yellow"),
+        )
+    return table
+
+
+def memory_warning(step: StepRecord, resources: Resources) -> str | None:
+    """Returns a warning where the pod would have used more memory than it asks for."""
+    if resources.memory_limit is not None and step.peak_bytes > resources.memory_limit:
+        return (
+            f"a pod would have been OOM-killed: its limit is {memory(resources.memory_limit)}; "
+            "raise memory_limit"
+        )
+    return None
+
+
+def memory(count: int) -> str:
+    """Returns a number of bytes in Kubernetes' unit, such as ``1.25Gi``."""
+    return f"{count / _GIB:.2f}Gi"
+
+
+def _optional_memory(count: int | None) -> str:
+    return "-" if count is None else memory(count)
+
+
+def _how(step: StepRecord) -> str:
+    if step.state != run_record.SUCCEEDED or step.cached is None:
+        return f"attempt {step.attempts}" if step.attempts > 1 else ""
+    return "cached" if step.cached else "new"
+
+
+def _seconds(step: StepRecord) -> str:
+    if step.started is None:
+        return ""
+    return f"{(step.ended or time.time()) - step.started:.1f}"

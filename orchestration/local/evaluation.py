@@ -1,0 +1,58 @@
+"""Reads an Evaluator's output with TFMA: ``python -m orchestration.local.evaluation IN OUT``.
+
+IN is the URI of the evaluation; OUT gets JSON with the metrics over all examples and the
+thresholds that were missed. TFMA's import takes seconds, so this runs in the warm host.
+"""
+
+import json
+import math
+import pathlib
+import sys
+from typing import Any
+
+
+def read_evaluation(uri: str) -> dict[str, Any]:
+    """Reads metrics and missed thresholds.
+
+    Args:
+        uri: Folder or URI of the evaluation artifact.
+
+    Returns:
+        ``metrics``: numbers by metric name, over all examples; ``missed``: a line for every
+        threshold that was not reached.
+    """
+    import tensorflow_model_analysis as tfma
+
+    metrics = {}
+    for key, values in tfma.load_eval_result(uri).slicing_metrics:
+        if key:
+            continue
+        for value in values.values():
+            for by_metric in value.values():
+                for name, number in by_metric.items():
+                    if "doubleValue" in number and math.isfinite(number["doubleValue"]):
+                        metrics[name] = number["doubleValue"]
+    result = tfma.load_validation_result(uri)
+    return {
+        "metrics": metrics,
+        "missed": [
+            _missed(failure)
+            for validation in result.metric_validations_per_slice
+            for failure in validation.failures
+        ],
+    }
+
+
+def _missed(failure: Any) -> str:
+    name = failure.metric_key.name
+    value = failure.metric_value.double_value.value
+    threshold = failure.metric_threshold
+    if failure.metric_key.is_diff:
+        least = threshold.change_threshold.absolute.value
+        return f"{name} is {value:+.4f} against the blessed model; the least change is {least:+.4f}"
+    least = threshold.value_threshold.lower_bound.value
+    return f"{name} is {value:.4f}; the least is {least:.4f}"
+
+
+if __name__ == "__main__":
+    pathlib.Path(sys.argv[2]).write_text(json.dumps(read_evaluation(sys.argv[1])), encoding="utf-8")

@@ -1,0 +1,49 @@
+"""Reads the end of a step's log."""
+
+import pathlib
+import re
+from collections import deque
+
+#: How much of a log's end is read: enough for a traceback, little enough for any log.
+_TAIL_BYTES = 64 * 1024
+
+# "components.errors.InputDataError: data.csv, row 3: ..." at the end of a traceback.
+_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt)(?::|$)")
+
+
+def last_lines(log: pathlib.Path, count: int, start: int = 0) -> list[str]:
+    """Returns the last lines of a log that are not blank.
+
+    Args:
+        log: The log.
+        count: How many lines at most.
+        start: Byte offset before which nothing is read.
+
+    Returns:
+        The lines, without what ends them; none if there is no log.
+    """
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(start, size - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return list(deque((line.rstrip() for line in text.splitlines() if line.strip()), count))
+
+
+def error_line(log: pathlib.Path, start: int = 0) -> str | None:
+    """Returns the line of a log that says why its program failed.
+
+    Args:
+        log: The log.
+        start: Byte offset before which nothing is read.
+
+    Returns:
+        The last line of the last traceback, else the last line, else ``None``.
+    """
+    lines = last_lines(log, 400, start)
+    for line in reversed(lines):
+        if _EXCEPTION.match(line):
+            return line
+    return lines[-1] if lines else None

@@ -1,0 +1,143 @@
+"""The metadata service of a run: an embedded server, or one that runs already."""
+
+import contextlib
+import json
+import os
+import pathlib
+import selectors
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.errors import MetadataError, WorkflowError
+from orchestration.local.folders import read_key
+from orchestration.metadata_client import wait_until_serving
+from orchestration.metadata_target import GrpcTarget, MetadataTarget, MySqlTarget
+from orchestration.workflow import Workflow
+
+_START_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def serve(target: MetadataTarget, password: str | None, log: pathlib.Path) -> Iterator[GrpcTarget]:
+    """Gives access to a metadata store over gRPC for as long as the context lasts.
+
+    Args:
+        target: The store; a server that runs already is used as it is.
+        password: Password of a MySQL user.
+        log: File for what the embedded server prints.
+
+    Yields:
+        The address of the server.
+
+    Raises:
+        MetadataError: If the store cannot be opened or reached.
+    """
+    if isinstance(target, GrpcTarget):
+        wait_until_serving(target.host, target.port)
+        yield target
+        return
+    environment = dict(os.environ)
+    if password is not None:
+        environment["MYSQL_PWD"] = password
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "orchestration.local.metadata_server",
+                "--exit-on-stdin-eof",
+                "--store",
+                str(target),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # Ctrl-C ends the steps first, and their metadata last.
+            start_new_session=True,
+        )
+        output.write(f"metadata server, process {process.pid}: {target}\n".encode())
+    try:
+        yield _address(process, target)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], target: MetadataTarget) -> GrpcTarget:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(_START_SECONDS):
+            process.kill()
+            raise MetadataError(
+                f"metadata store {target}: the server did not start within {_START_SECONDS:g} s"
+            )
+    line = process.stdout.readline()
+    if not line:
+        message = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        raise MetadataError(message[-1] if message else f"metadata store {target}: no server")
+    address = json.loads(line)
+    return GrpcTarget(address["host"], address["port"])
+
+
+def own_store(
+    workflow: Workflow, folders: Mapping[str, str]
+) -> tuple[MetadataTarget, str | None] | None:
+    """Returns the metadata store that the workflow itself names.
+
+    Args:
+        workflow: The workflow.
+        folders: Folders by secret.
+
+    Returns:
+        The store and its password, or ``None`` where the steps take the address of Kubeflow's
+        service from their environment.
+
+    Raises:
+        WorkflowError: If the workflow names a store in a way that has no meaning here.
+    """
+    for step in workflow.steps:
+        text = step.argument("--kubeflow_metadata_config")
+        if text is None:
+            continue
+        config = json.loads(text)
+        secrets = {
+            variable.name: read_key(folders, variable.source, variable.key, f"step {step.name}")
+            for variable in step.variables
+            if variable.kind == "secret" and variable.name
+        }
+        if "mysql_db_service_host" in config:
+            return _mysql(config, secrets), secrets.get(
+                config["mysql_db_password"].get("environment_variable", "")
+            )
+        host = config.get("grpc_config", {}).get("grpc_service_host", {})
+        port = config.get("grpc_config", {}).get("grpc_service_port", {})
+        if "value" in host and "value" in port:
+            return GrpcTarget(host["value"], int(port["value"])), None
+        return None
+    return None
+
+
+def _mysql(config: Mapping[str, Any], secrets: Mapping[str, str | None]) -> MySqlTarget:
+    variable = config["mysql_db_user"].get("environment_variable", "")
+    user = secrets.get(variable)
+    if user is None:
+        raise WorkflowError(
+            f"no value for the MySQL user, variable {variable}; give the secret's folder with "
+            "--mount SECRET=DIR"
+        )
+    return MySqlTarget(
+        user=user,
+        host=config["mysql_db_service_host"]["value"],
+        port=int(config["mysql_db_service_port"]["value"]),
+        database=config["mysql_db_name"]["value"],
+    )

@@ -1,0 +1,225 @@
+"""The record of a local run: a folder with what was run, and how each step went.
+
+HOME/runs/RUN/run.json        this record
+HOME/runs/RUN/workflow.yaml   the workflow, as it was run
+HOME/runs/RUN/STEP/           the step's log and its page for the Kubeflow UI
+"""
+
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import re
+import secrets
+import tempfile
+import time
+from typing import Any
+
+import cattrs
+
+from components.errors import RunError
+
+PENDING = "Pending"
+RUNNING = "Running"
+SUCCEEDED = "Succeeded"
+FAILED = "Failed"
+OMITTED = "Omitted"
+TERMINATED = "Terminated"
+
+# As Kubernetes makes the suffix of a generateName.
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_SUFFIX_LENGTH = 5
+
+_RUN_ID = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+@dataclasses.dataclass
+class StepRecord:
+    """How a step went.
+
+    Attributes:
+        name: The task's name.
+        state: ``Pending``, ``Running``, ``Succeeded``, ``Failed``, ``Omitted`` (never started,
+            because one before it failed) or ``Terminated`` (ended with the run).
+        attempts: How often it was started.
+        cached: Whether an earlier execution's outputs were reused; ``None`` if not known.
+        started: Start of the last attempt, seconds since 1970.
+        ended: End of the last attempt, seconds since 1970.
+        cpu_seconds: User and system time of the last attempt.
+        peak_bytes: The most resident memory of the last attempt.
+        message: Why it failed.
+    """
+
+    name: str
+    state: str = PENDING
+    attempts: int = 0
+    cached: bool | None = None
+    started: float | None = None
+    ended: float | None = None
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+    message: str | None = None
+
+
+@dataclasses.dataclass
+class RunRecord:
+    """How a run went, and everything that resuming it needs.
+
+    Attributes:
+        id: The run's id, which ML Metadata knows as the pipeline run's.
+        uid: The workflow's UID.
+        package: The file that was run.
+        parameters: All run parameters with their values.
+        folders: Folder by claim, secret or ConfigMap.
+        metadata: The metadata store, as given.
+        max_parallel: How many steps may run at the same time.
+        steps: Every step, in order.
+        state: The run's state; ``Running`` also where a run has died without a word.
+        started: Start, seconds since 1970.
+        ended: End, seconds since 1970.
+        result: The pushed model and its evaluation, as far as the run came.
+    """
+
+    id: str
+    uid: str
+    package: str
+    parameters: dict[str, str]
+    folders: dict[str, str]
+    metadata: str
+    max_parallel: int
+    steps: list[StepRecord]
+    state: str = PENDING
+    started: float = 0.0
+    ended: float | None = None
+    result: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def step(self, name: str) -> StepRecord:
+        """Returns the record of a step."""
+        return next(step for step in self.steps if step.name == name)
+
+
+class RunFolder:
+    """The folder of a run."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        """Takes the folder's path, absolute."""
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def workflow(self) -> pathlib.Path:
+        """The workflow, as it was run."""
+        return self.path / "workflow.yaml"
+
+    @property
+    def host_log(self) -> pathlib.Path:
+        """What the process that forks the steps prints."""
+        return self.path / "host.log"
+
+    def step(self, name: str) -> pathlib.Path:
+        """The folder of a step."""
+        return self.path / name
+
+    def log(self, name: str) -> pathlib.Path:
+        """The log of a step, of all attempts."""
+        return self.step(name) / "log.txt"
+
+    def write(self, record: RunRecord) -> None:
+        """Writes the record, whole or not at all.
+
+        Raises:
+            RunError: If it cannot be written.
+        """
+        text = json.dumps(dataclasses.asdict(record), indent=1, sort_keys=True) + "\n"
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self.path, prefix="run.", delete=False, encoding="utf-8"
+            ) as file:
+                file.write(text)
+            pathlib.Path(file.name).replace(self.path / "run.json")
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot write the run's record: {error.strerror}"
+            ) from error
+
+    def read(self) -> RunRecord:
+        """Reads the record.
+
+        Raises:
+            RunError: If there is none, or it is damaged.
+        """
+        path = self.path / "run.json"
+        try:
+            return cattrs.structure(json.loads(path.read_text(encoding="utf-8")), RunRecord)
+        except FileNotFoundError as error:
+            raise RunError(f"{path}: this run has no record") from error
+        except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+            raise RunError(f"{path}: the run's record is damaged: {error}") from error
+
+    def lock(self) -> None:
+        """Keeps other processes from running the same run until this one ends.
+
+        Raises:
+            RunError: If another process has the run.
+        """
+        self._lock = os.open(self.path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{self.path.name}: another process is running this run") from error
+
+    def unlock(self) -> None:
+        """Lets other processes have the run."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class Runs:
+    """The folder that holds all local runs, ``HOME/runs``."""
+
+    def __init__(self, home: pathlib.Path) -> None:
+        """Takes the home folder; nothing is made before a run is."""
+        self._folder = home.absolute() / "runs"
+
+    def create(self, generate_name: str) -> RunFolder:
+        """Makes the folder of a new run.
+
+        Args:
+            generate_name: What the run's id begins with.
+
+        Raises:
+            RunError: If the folder cannot be made.
+        """
+        suffix = "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(_SUFFIX_LENGTH))
+        path = self._folder / f"{generate_name}{suffix}"
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise RunError(f"{path}: cannot make the run's folder: {error.strerror}") from error
+        return RunFolder(path)
+
+    def find(self, run_id: str) -> RunFolder:
+        """Finds a run.
+
+        Raises:
+            RunError: If there is no such run.
+        """
+        path = self._folder / run_id
+        if _RUN_ID.fullmatch(run_id) is None or not path.is_dir():
+            known = [folder.path.name for folder in self.all()][:3]
+            hint = f"; the newest are {', '.join(known)}" if known else ""
+            raise RunError(f"{run_id}: no such run in {self._folder}{hint}")
+        return RunFolder(path)
+
+    def all(self) -> list[RunFolder]:
+        """Returns all runs, the newest first."""
+        paths = self._folder.glob("*/run.json")
+        newest = sorted(paths, key=lambda path: path.parent.stat().st_ctime, reverse=True)
+        return [RunFolder(path.parent) for path in newest]
+
+
+def now() -> float:
+    """Returns the time, in seconds since 1970."""
+    return time.time()

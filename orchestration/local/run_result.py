@@ -1,0 +1,79 @@
+"""What a run has brought forth: the pushed model, its metrics and its blessing."""
+
+import json
+import os
+from typing import Any
+
+import ml_metadata
+
+from components.errors import MetadataError
+from orchestration.local.outcome import newest_execution, output_artifacts
+from orchestration.local.run_record import SUCCEEDED, RunFolder, RunRecord
+from orchestration.local.step_launcher import StepLauncher
+from orchestration.workflow import Workflow
+
+_READ_SECONDS = 60.0
+_READER = "evaluation"
+
+
+def run_result(
+    workflow: Workflow,
+    record: RunRecord,
+    folder: RunFolder,
+    store: ml_metadata.MetadataStore,
+    launcher: StepLauncher,
+) -> dict[str, Any]:
+    """Collects the result of a run.
+
+    Args:
+        workflow: The workflow.
+        record: The run's record.
+        folder: The run's folder.
+        store: The metadata store.
+        launcher: The warm host, to read the evaluation in.
+
+    Returns:
+        As far as the run came: ``evaluation`` (URI), ``blessed``, ``metrics``, ``missed``
+        (thresholds), ``pushed`` and ``pushed_model`` (where the model was pushed to).
+
+    Raises:
+        MetadataError: If the store does not answer.
+    """
+    result: dict[str, Any] = {}
+    try:
+        for step in workflow.steps:
+            if not step.is_tfx or record.step(step.name).state != SUCCEEDED:
+                continue
+            execution = newest_execution(store, step, record.id)
+            if execution is None:
+                continue
+            for artifacts in output_artifacts(store, execution).values():
+                for artifact in artifacts:
+                    _add(result, artifact)
+    except ml_metadata.errors.StatusError as error:
+        raise MetadataError(f"the metadata store does not answer: {error}") from error
+    if "evaluation" in result:
+        result |= _read_evaluation(result["evaluation"], folder, launcher)
+    return result
+
+
+def _add(result: dict[str, Any], artifact: Any) -> None:
+    properties = artifact.custom_properties
+    if artifact.type == "ModelEvaluation":
+        result["evaluation"] = artifact.uri
+    elif artifact.type == "ModelBlessing":
+        result["blessed"] = properties["blessed"].int_value == 1
+    elif artifact.type == "PushedModel":
+        result["pushed"] = properties["pushed"].int_value == 1
+        if result["pushed"]:
+            result["pushed_model"] = properties["pushed_destination"].string_value
+
+
+def _read_evaluation(uri: str, folder: RunFolder, launcher: StepLauncher) -> dict[str, Any]:
+    path = folder.path / "evaluation.json"
+    argv = ("python", "-m", "orchestration.local.evaluation", uri, str(path))
+    launcher.launch(_READER, argv, os.environ, folder.path, folder.host_log)
+    exited = launcher.wait_for(_READER, _READ_SECONDS)
+    if exited is None or exited.code != 0:
+        return {"problem": f"the evaluation at {uri} cannot be read; see {folder.host_log}"}
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,186 @@
+"""The runner's side of the warm host: starts steps and hears what became of them."""
+
+import dataclasses
+import json
+import pathlib
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from components.errors import RunError
+
+_STOP_SECONDS = 10.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Started:
+    """A step has its process.
+
+    Attributes:
+        name: The name it was launched under.
+        pid: Its process, which leads a process group of its own.
+    """
+
+    name: str
+    pid: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Exited:
+    """A step's process has ended.
+
+    Attributes:
+        name: The name it was launched under.
+        code: Its exit status; negative for the number of the signal that ended it.
+        cpu_seconds: User and system time, with that of its ended children.
+        peak_bytes: The most resident memory of the process itself.
+    """
+
+    name: str
+    code: int
+    cpu_seconds: float
+    peak_bytes: int
+
+
+Event = Started | Exited
+
+
+class StepLauncher:
+    """Starts a warm host and steps in it. Use it by ``with``."""
+
+    def __init__(self, log: pathlib.Path) -> None:
+        """Keeps the path; nothing is started before ``with``.
+
+        Args:
+            log: File for what the host itself prints.
+        """
+        self._log = log
+        self._received = b""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+        self.ready = False
+
+    def __enter__(self) -> "StepLauncher":
+        ours, theirs = socket.socketpair()
+        with theirs, self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "orchestration.local.warm_host", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._connection = ours
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                # Its children die with it.
+                self._process.kill()
+                self._process.wait()
+
+    def launch(
+        self,
+        name: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        folder: pathlib.Path,
+        log: pathlib.Path,
+    ) -> None:
+        """Starts a process; the host must be ready.
+
+        Args:
+            name: Name of the process in events; not that of one that still runs.
+            argv: Its command line.
+            environment: Its whole environment.
+            folder: Its working folder.
+            log: File to which its output is appended.
+        """
+        self._send(
+            {
+                "start": name,
+                "argv": list(argv),
+                "environment": dict(environment),
+                "folder": str(folder),
+                "log": str(log),
+            }
+        )
+
+    def signal(self, name: str, number: int) -> None:
+        """Sends a signal to a process and all that it started."""
+        self._send({"signal": name, "number": number})
+
+    def events(self, timeout_seconds: float) -> list[Event]:
+        """Waits for events.
+
+        Args:
+            timeout_seconds: The longest wait.
+
+        Returns:
+            What happened; empty after a wait in vain.
+
+        Raises:
+            RunError: If the host has died.
+        """
+        assert self._connection is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection, selectors.EVENT_READ)
+            if not selector.select(timeout_seconds):
+                return []
+        try:
+            data = self._connection.recv(1 << 20)
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise self._died()
+        *lines, self._received = (self._received + data).split(b"\n")
+        return [event for line in lines if (event := self._event(json.loads(line))) is not None]
+
+    def wait_for(self, name: str, timeout_seconds: float) -> Exited | None:
+        """Waits for the end of one process while no other is of interest.
+
+        Args:
+            name: The process.
+            timeout_seconds: The longest wait.
+
+        Returns:
+            Its end, or ``None`` if it has not come in time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for event in self.events(left):
+                if isinstance(event, Exited) and event.name == name:
+                    return event
+        return None
+
+    def _event(self, line: dict[str, Any]) -> Event | None:
+        kind = line.pop("event")
+        if kind == "ready":
+            self.ready = True
+            return None
+        return Started(**line) if kind == "started" else Exited(**line)
+
+    def _send(self, request: dict[str, Any]) -> None:
+        assert self._connection is not None
+        try:
+            self._connection.sendall(json.dumps(request).encode() + b"\n")
+        except ConnectionError as error:
+            raise self._died() from error
+
+    def _died(self) -> RunError:
+        return RunError(f"the process that runs the steps has died; its log is {self._log}")

@@ -1,0 +1,57 @@
+"""What a run's user wants to know at its end."""
+
+import dataclasses
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from orchestration.local.run_record import RunRecord
+
+
+def summary(record: RunRecord) -> Group:
+    """Returns the end of a run for a terminal: model, metrics, blessing.
+
+    Args:
+        record: The record of a run that has succeeded.
+    """
+    lines: list[Any] = []
+    result = record.result
+    if metrics := result.get("metrics"):
+        table = Table(title="evaluation, all examples", title_justify="left", show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        for name, value in metrics.items():
+            table.add_row(name, f"{value:,.4f}".rstrip("0").rstrip("."))
+        lines.append(table)
+    if problem := result.get("problem"):
+        lines.append(Text(problem, style="yellow"))
+    lines += [Text(line, overflow="fold") for line in verdict(record)]
+    return Group(*lines)
+
+
+def verdict(record: RunRecord) -> list[str]:
+    """Returns a line each on how the run went, the blessing and the pushed model."""
+    took = (record.ended or 0) - record.started
+    cached = sum(1 for step in record.steps if step.cached)
+    lines = [
+        f"run {record.id}: {record.state} in {took:.0f} s, "
+        f"{cached} of {len(record.steps)} steps from the cache"
+    ]
+    result = record.result
+    if "blessed" in result:
+        missed = "; ".join(result.get("missed") or ["see the evaluation"])
+        lines.append("blessed: yes" if result["blessed"] else f"blessed: no ({missed})")
+    if "pushed" in result:
+        lines.append(
+            f"pushed model: {result['pushed_model']}"
+            if result["pushed"]
+            else "pushed model: none, because the model was not blessed"
+        )
+    return lines
+
+
+def summary_json(record: RunRecord) -> dict[str, Any]:
+    """Returns the record of a run for scripts."""
+    return dataclasses.asdict(record)

@@ -1,0 +1,226 @@
+"""A process that has TFX imported and forks a child for each step.
+
+Run as ``python -m orchestration.local.warm_host FD`` with one end of a socket pair as file
+descriptor FD. Requests and events are lines of JSON:
+
+    {"start": NAME, "argv": [...], "environment": {...}, "folder": DIR, "log": FILE}
+    {"signal": NAME, "number": 15}
+
+    {"event": "ready"}
+    {"event": "started", "name": NAME, "pid": PID}
+    {"event": "exited", "name": NAME, "code": CODE, "cpu_seconds": S, "peak_bytes": B}
+
+CODE is negative where a signal ended the child. When the socket closes, the host kills its
+children and ends.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+#: What the steps import. Nothing of it may run here: a fork keeps no threads.
+_WARM_MODULES = (
+    "tfx.orchestration.kubeflow.container_entrypoint",
+    "tensorflow",
+    "apache_beam",
+    "apache_beam.runners.direct.direct_runner",
+    "apache_beam.runners.portability.fn_api_runner.fn_runner",
+    "tensorflow_transform.beam",
+    "tensorflow_data_validation",
+    "tensorflow_model_analysis",
+    "tfx.components.evaluator.executor",
+    "tfx.components.example_validator.executor",
+    "tfx.components.pusher.executor",
+    "tfx.components.schema_gen.executor",
+    "tfx.components.statistics_gen.executor",
+    "tfx.components.trainer.executor",
+    "tfx.components.transform.executor",
+    "tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy",
+)
+
+_PR_SET_PDEATHSIG = 1
+
+
+class WarmHost:
+    """The host's loop: takes requests, forks, and reports what became of the children."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._received = b""
+        self._children: dict[int, str] = {}
+
+    def serve(self) -> dict[str, Any] | None:
+        """Serves until the socket closes.
+
+        Returns:
+            In a child, the request that it is to run; in the host, at the end, ``None``.
+        """
+        for name in _WARM_MODULES:
+            importlib.import_module(name)
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        # Ctrl-C reaches the whole group; the runner alone decides what becomes of the steps.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._send({"event": "ready"})
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection, selectors.EVENT_READ)
+            selector.register(wake_read, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj == wake_read:
+                        os.read(wake_read, 4096)
+                        continue
+                    requests = self._receive()
+                    if requests is None:
+                        self._end_children()
+                        return None
+                    for request in requests:
+                        if self._handle(request):
+                            return request
+                self._reap()
+
+    def _receive(self) -> list[dict[str, Any]] | None:
+        try:
+            data = self._connection.recv(1 << 20)
+        except ConnectionError:
+            data = b""
+        if not data:
+            return None
+        *lines, self._received = (self._received + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _handle(self, request: dict[str, Any]) -> bool:
+        """Acts on a request; returns True in a new child."""
+        if "signal" in request:
+            for pid, name in self._children.items():
+                if name == request["signal"]:
+                    os.killpg(pid, request["number"])
+            return False
+        host = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(request, host)
+            return True
+        # Both sides make the group, so that it exists whoever is first.
+        _make_group(pid)
+        self._children[pid] = request["start"]
+        self._send({"event": "started", "name": request["start"], "pid": pid})
+        return False
+
+    def _become_child(self, request: dict[str, Any], host: int) -> None:
+        _make_group(0)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        _die_with(host)
+        self._connection.close()
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        os.close(null)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+    def _reap(self) -> None:
+        while self._children:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            name = self._children.pop(pid, None)
+            if name is None:
+                continue
+            # What the step started and did not end would otherwise go on.
+            _kill_group(pid)
+            self._send(
+                {
+                    "event": "exited",
+                    "name": name,
+                    "code": os.waitstatus_to_exitcode(status),
+                    "cpu_seconds": usage.ru_utime + usage.ru_stime,
+                    # Linux counts in KiB.
+                    "peak_bytes": usage.ru_maxrss * 1024,
+                }
+            )
+
+    def _end_children(self) -> None:
+        for pid in self._children:
+            _kill_group(pid)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+
+    def _send(self, event: dict[str, Any]) -> None:
+        try:
+            self._connection.sendall(json.dumps(event).encode() + b"\n")
+        except ConnectionError:
+            # The runner is gone; the next read ends the loop.
+            return
+
+
+def _make_group(pid: int) -> None:
+    try:
+        os.setpgid(pid, 0)
+    except (PermissionError, ProcessLookupError):
+        return  # The child has made it, or is gone.
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (PermissionError, ProcessLookupError):
+        return
+
+
+def _die_with(host: int) -> None:
+    """Lets the kernel kill this child when the host dies, however it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != host:
+            os._exit(1)
+
+
+def run_container(request: dict[str, Any]) -> NoReturn:
+    """Runs a container's command line in this process, and ends it.
+
+    ``python -m MODULE`` runs here, with what the host has imported; any other command replaces
+    the process.
+
+    Args:
+        request: The request to start it.
+    """
+    argv = request["argv"]
+    environment = request["environment"]
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(request["folder"])
+    if argv[0] in ("python", "python3") and argv[1:2] == ["-m"]:
+        sys.argv = argv[2:]
+        sys.path[0] = request["folder"]
+        for folder in reversed(environment.get("PYTHONPATH", "").split(os.pathsep)):
+            if folder:
+                sys.path.insert(0, folder)
+        # A module with side effects at import must run under its own name, as -m does.
+        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+        sys.exit(0)
+    os.execvpe(argv[0], argv, environment)  # noqa: S606 (the workflow's own command, no shell)
+
+
+def main() -> None:
+    """Serves on the file descriptor that the first argument names."""
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        request = WarmHost(connection).serve()
+    if request is not None:
+        run_container(request)
+
+
+if __name__ == "__main__":
+    main()

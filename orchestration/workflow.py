@@ -1,0 +1,525 @@
+"""A compiled workflow as frozen values: steps in order, with everything that runs them.
+
+What a machine without a cluster cannot honour is refused here, before any step starts. Fields
+that only place or pull a pod (image, node selector, service account ...) mean nothing on one
+machine and are passed over; every other unknown field is an error.
+"""
+
+import dataclasses
+import decimal
+import graphlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+from components.errors import WorkflowError
+
+#: The module that a TFX step's container runs.
+TFX_ENTRY_POINT = "tfx.orchestration.kubeflow.container_entrypoint"
+
+#: The ConfigMap from which a step takes the address of Kubeflow's metadata service.
+METADATA_CONFIG_MAP = "metadata-grpc-configmap"
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1, None: 1, "m": 60, "h": 3600, "d": 86400}
+
+# Argo's default where a retryStrategy names no policy.
+_DEFAULT_RETRY_POLICY = "OnFailure"
+
+# Placement and pulling of pods, and what the API server adds: no meaning on one machine.
+_PASSED_OVER_IN_SPEC = frozenset(
+    {
+        "affinity",
+        "imagePullSecrets",
+        "nodeSelector",
+        "podGC",
+        "podMetadata",
+        "podPriorityClassName",
+        "schedulerName",
+        "securityContext",
+        "serviceAccountName",
+        "tolerations",
+        "ttlStrategy",
+    }
+)
+_PASSED_OVER_IN_TEMPLATE = frozenset(
+    {
+        "affinity",
+        "nodeSelector",
+        "priorityClassName",
+        "schedulerName",
+        "securityContext",
+        "serviceAccountName",
+        "tolerations",
+    }
+)
+_PASSED_OVER_IN_CONTAINER = frozenset({"image", "imagePullPolicy", "name", "securityContext"})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Retry:
+    """How a failed step is started again, as Argo's ``retryStrategy``.
+
+    Attributes:
+        limit: How often; ``None`` for without end.
+        policy: ``Always``, ``OnFailure``, ``OnError`` or ``OnTransientError``.
+        backoff_seconds: Wait before the first retry.
+        factor: Factor by which the wait grows.
+        cap_seconds: The longest wait; ``None`` for no cap.
+    """
+
+    limit: int | None
+    policy: str
+    backoff_seconds: float
+    factor: float
+    cap_seconds: float | None
+
+    def covers_failure(self) -> bool:
+        """Tells whether a step whose container failed is started again."""
+        return self.policy in ("Always", "OnFailure")
+
+    def wait_seconds(self, attempt: int) -> float:
+        """Returns the wait after attempt number ``attempt``, counted from 1."""
+        wait = self.backoff_seconds * self.factor ** (attempt - 1)
+        return wait if self.cap_seconds is None else min(wait, self.cap_seconds)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variable:
+    """An environment variable, or a source of several.
+
+    Attributes:
+        name: The variable; empty for all keys of a ConfigMap or secret.
+        kind: ``value``, ``field``, ``secret`` or ``config_map``.
+        source: The value, the field's path, or the name of the secret or ConfigMap.
+        key: Key in the secret or ConfigMap.
+        prefix: What comes before each key's name.
+        optional: Whether the source may be missing.
+    """
+
+    name: str
+    kind: str
+    source: str
+    key: str = ""
+    prefix: str = ""
+    optional: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A volume at a path of the container.
+
+    Attributes:
+        path: Absolute path in the container.
+        kind: ``claim``, ``secret``, ``config_map`` or ``empty_dir``.
+        source: Name of the claim, secret, ConfigMap or volume.
+        sub_path: Folder of the volume that is mounted; empty for its root.
+    """
+
+    path: str
+    kind: str
+    source: str
+    sub_path: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Requests and limits in cores and bytes; ``None`` where there is none."""
+
+    cpu_request: float | None = None
+    cpu_limit: float | None = None
+    memory_request: int | None = None
+    memory_limit: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """A task of the workflow together with its template.
+
+    Attributes:
+        name: The task's name.
+        dependencies: Names of the tasks that come before.
+        arguments: The template's input parameters, before placeholders are filled in.
+        command: The container's command.
+        args: The container's arguments.
+        working_dir: The container's working folder, or ``None``.
+        variables: The container's environment, in order; the last one wins.
+        mounts: The container's volumes.
+        artifact_paths: Paths at which the container leaves output artifacts, by name.
+        resources: The container's requests and limits.
+        retry: How it is started again, or ``None``.
+        timeout_seconds: Time after which it is ended, or ``None``.
+        labels: The pod's labels.
+        annotations: The pod's annotations.
+    """
+
+    name: str
+    dependencies: tuple[str, ...]
+    arguments: Mapping[str, str]
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    working_dir: str | None
+    variables: tuple[Variable, ...]
+    mounts: tuple[Mount, ...]
+    artifact_paths: Mapping[str, str]
+    resources: Resources
+    retry: Retry | None
+    timeout_seconds: int | None
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+    @property
+    def is_tfx(self) -> bool:
+        """Whether the step runs a TFX component through TFX's entry point."""
+        return TFX_ENTRY_POINT in self.command
+
+    def argument(self, option: str) -> str | None:
+        """Returns the value that follows an option in the arguments, or ``None``."""
+        for name, value in zip(self.args, self.args[1:], strict=False):
+            if name == option:
+                return value
+        return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Workflow:
+    """A workflow that one machine can run.
+
+    Attributes:
+        generate_name: What a run's name begins with.
+        parameters: Default values by name; ``None`` where a run must give one.
+        steps: The DAG's steps, each after those that it depends on.
+        exit_step: The exit handler, or ``None``.
+        labels: The workflow's labels.
+        annotations: The workflow's annotations.
+    """
+
+    generate_name: str
+    parameters: Mapping[str, str | None]
+    steps: tuple[Step, ...]
+    exit_step: Step | None
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """The DAG's steps, then the exit handler where there is one."""
+        return self.steps if self.exit_step is None else (*self.steps, self.exit_step)
+
+
+def parse_workflow(manifest: Mapping[str, Any]) -> Workflow:
+    """Reads a workflow for running it here.
+
+    Args:
+        manifest: The workflow; one that ``orchestration.validation`` found no fault with.
+
+    Returns:
+        The workflow.
+
+    Raises:
+        WorkflowError: If it holds something that cannot be honoured on one machine.
+    """
+    metadata = manifest.get("metadata") or {}
+    spec = manifest.get("spec") or {}
+    _refuse_others(
+        spec,
+        "spec",
+        {"arguments", "entrypoint", "onExit", "templates", "volumes", *_PASSED_OVER_IN_SPEC},
+    )
+    templates = {template["name"]: template for template in spec["templates"]}
+    volumes = spec.get("volumes") or []
+    steps = _entry_steps(spec["entrypoint"], templates, volumes)
+    exit_step = None
+    if "onExit" in spec:
+        name = spec["onExit"]
+        exit_step = _step({"name": name, "template": name}, templates[name], volumes)
+    arguments = spec.get("arguments") or {}
+    _refuse_others(arguments, "spec.arguments", {"parameters"})
+    return Workflow(
+        generate_name=metadata.get("generateName") or f"{metadata['name']}-",
+        parameters={
+            parameter["name"]: _text(parameter.get("value", parameter.get("default")))
+            for parameter in arguments.get("parameters") or []
+        },
+        steps=_in_order(steps),
+        exit_step=exit_step,
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _refuse_others(mapping: Mapping[str, Any], place: str, known: Iterable[str]) -> None:
+    """Refuses a field that is set and not among the known ones."""
+    known = set(known)
+    for key, value in mapping.items():
+        if key not in known and value not in (None, {}, [], "", False):
+            raise WorkflowError(
+                f"{place}.{key}: cannot be honoured without a cluster; run this workflow on "
+                "Kubeflow Pipelines, or leave the field out"
+            )
+
+
+def _entry_steps(
+    name: str, templates: Mapping[str, Any], volumes: list[dict[str, Any]]
+) -> list[Step]:
+    template = templates[name]
+    if "dag" not in template:
+        return [_step({"name": name, "template": name}, template, volumes)]
+    place = f"template {name}"
+    _refuse_others(template, place, {"name", "dag", "inputs", "metadata"})
+    _refuse_others(template["dag"], f"{place}.dag", {"tasks"})
+    outer = [item["name"] for item in (template.get("inputs") or {}).get("parameters") or []]
+    steps = []
+    for task in template["dag"]["tasks"]:
+        _refuse_others(
+            task, f"task {task['name']}", {"name", "template", "arguments", "dependencies"}
+        )
+        step = _step(task, templates[task["template"]], volumes)
+        steps.append(
+            dataclasses.replace(
+                step,
+                arguments={
+                    key: _from_workflow(value, outer) for key, value in step.arguments.items()
+                },
+            )
+        )
+    return steps
+
+
+def _from_workflow(value: str, parameters: Iterable[str]) -> str:
+    """Points a task's argument past the entry template: its inputs are the workflow's own."""
+    for name in parameters:
+        value = value.replace(
+            f"{{{{inputs.parameters.{name}}}}}", f"{{{{workflow.parameters.{name}}}}}"
+        )
+    return value
+
+
+def _in_order(steps: list[Step]) -> tuple[Step, ...]:
+    """Sorts steps topologically; those that could run side by side keep the file's order."""
+    by_name = {step.name: step for step in steps}
+    sorter = graphlib.TopologicalSorter({step.name: step.dependencies for step in steps})
+    try:
+        return tuple(by_name[name] for name in sorter.static_order())
+    except graphlib.CycleError as error:
+        raise WorkflowError(f"tasks depend on each other: {' -> '.join(error.args[1])}") from error
+
+
+def _step(
+    task: Mapping[str, Any], template: Mapping[str, Any], volumes: list[dict[str, Any]]
+) -> Step:
+    place = f"template {template['name']}"
+    _refuse_others(
+        template,
+        place,
+        {
+            "name",
+            "container",
+            "inputs",
+            "outputs",
+            "metadata",
+            "volumes",
+            "retryStrategy",
+            "activeDeadlineSeconds",
+            *_PASSED_OVER_IN_TEMPLATE,
+        },
+    )
+    container = template.get("container")
+    if not container:
+        raise WorkflowError(f"{place}: only container templates run without a cluster")
+    _refuse_others(
+        container,
+        f"{place}.container",
+        {
+            "command",
+            "args",
+            "env",
+            "envFrom",
+            "resources",
+            "volumeMounts",
+            "workingDir",
+            *_PASSED_OVER_IN_CONTAINER,
+        },
+    )
+    if not container.get("command"):
+        raise WorkflowError(
+            f"{place}.container.command: without it only the image knows what to run; name the "
+            "command"
+        )
+    inputs = template.get("inputs") or {}
+    outputs = template.get("outputs") or {}
+    _refuse_others(inputs, f"{place}.inputs", {"parameters"})
+    _refuse_others(outputs, f"{place}.outputs", {"artifacts"})
+    metadata = template.get("metadata") or {}
+    return Step(
+        name=task["name"],
+        dependencies=tuple(task.get("dependencies") or ()),
+        arguments=_arguments(task, inputs),
+        command=tuple(str(word) for word in container["command"]),
+        args=tuple(str(word) for word in container.get("args") or ()),
+        working_dir=container.get("workingDir"),
+        variables=_variables(container, f"{place}.container"),
+        mounts=_mounts(container, [*volumes, *(template.get("volumes") or [])], place),
+        artifact_paths={
+            artifact["name"]: artifact["path"] for artifact in outputs.get("artifacts") or []
+        },
+        resources=_resources(container.get("resources") or {}),
+        retry=_retry(template.get("retryStrategy"), place),
+        timeout_seconds=_timeout(template.get("activeDeadlineSeconds"), place),
+        labels=metadata.get("labels") or {},
+        annotations=metadata.get("annotations") or {},
+    )
+
+
+def _arguments(task: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, str]:
+    given = {
+        item["name"]: str(item["value"])
+        for item in (task.get("arguments") or {}).get("parameters") or []
+    }
+    defaults = {
+        item["name"]: str(item.get("value", item.get("default")))
+        for item in inputs.get("parameters") or []
+        if item.get("value", item.get("default")) is not None
+    }
+    return defaults | given
+
+
+def _variables(container: Mapping[str, Any], place: str) -> tuple[Variable, ...]:
+    variables = []
+    for source in container.get("envFrom") or []:
+        kind, reference = (
+            ("config_map", source["configMapRef"])
+            if "configMapRef" in source
+            else ("secret", source["secretRef"])
+        )
+        variables.append(
+            Variable(
+                name="",
+                kind=kind,
+                source=reference["name"],
+                prefix=source.get("prefix") or "",
+                optional=bool(reference.get("optional")),
+            )
+        )
+    variables += [_variable(entry, place) for entry in container.get("env") or []]
+    return tuple(variables)
+
+
+def _variable(entry: Mapping[str, Any], place: str) -> Variable:
+    name = entry["name"]
+    value_from = entry.get("valueFrom")
+    if not value_from:
+        return Variable(name=name, kind="value", source=str(entry.get("value") or ""))
+    if field := value_from.get("fieldRef"):
+        return Variable(name=name, kind="field", source=field["fieldPath"])
+    for kind, key in (("secret", "secretKeyRef"), ("config_map", "configMapKeyRef")):
+        if reference := value_from.get(key):
+            return Variable(
+                name=name,
+                kind=kind,
+                source=reference["name"],
+                key=reference["key"],
+                optional=bool(reference.get("optional")),
+            )
+    raise WorkflowError(
+        f"{place}.env {name}: {', '.join(value_from)} cannot be honoured without a cluster; use a "
+        "value, a fieldRef, a secretKeyRef or a configMapKeyRef"
+    )
+
+
+def _mounts(
+    container: Mapping[str, Any], volumes: list[dict[str, Any]], place: str
+) -> tuple[Mount, ...]:
+    by_name = {volume["name"]: volume for volume in volumes}
+    mounts = []
+    for mount in container.get("volumeMounts") or []:
+        kind, source = _volume_source(by_name[mount["name"]], place)
+        mounts.append(
+            Mount(
+                path=mount["mountPath"],
+                kind=kind,
+                source=source,
+                sub_path=mount.get("subPath") or "",
+            )
+        )
+    return tuple(mounts)
+
+
+def _volume_source(volume: Mapping[str, Any], place: str) -> tuple[str, str]:
+    name = volume["name"]
+    if claim := volume.get("persistentVolumeClaim"):
+        return "claim", claim["claimName"]
+    if secret := volume.get("secret"):
+        return "secret", secret["secretName"]
+    if config_map := volume.get("configMap"):
+        return "config_map", config_map["name"]
+    if "emptyDir" in volume:
+        return "empty_dir", name
+    kinds = ", ".join(key for key in volume if key != "name")
+    raise WorkflowError(
+        f"{place}: volume {name} is a {kinds}, which cannot be honoured without a cluster; use a "
+        "persistentVolumeClaim, secret, configMap or emptyDir"
+    )
+
+
+def _resources(resources: Mapping[str, Any]) -> Resources:
+    def quantity(section: str, resource: str) -> decimal.Decimal | None:
+        value = (resources.get(section) or {}).get(resource)
+        return None if value is None else parse_quantity(value)
+
+    def cores(section: str) -> float | None:
+        value = quantity(section, "cpu")
+        return None if value is None else float(value)
+
+    def size(section: str) -> int | None:
+        value = quantity(section, "memory")
+        return None if value is None else int(value)
+
+    return Resources(
+        cpu_request=cores("requests"),
+        cpu_limit=cores("limits"),
+        memory_request=size("requests"),
+        memory_limit=size("limits"),
+    )
+
+
+def _retry(strategy: Mapping[str, Any] | None, place: str) -> Retry | None:
+    if not strategy:
+        return None
+    where = f"{place}.retryStrategy"
+    _refuse_others(strategy, where, {"limit", "retryPolicy", "backoff"})
+    backoff = strategy.get("backoff") or {}
+    _refuse_others(backoff, f"{where}.backoff", {"duration", "factor", "cap"})
+    limit = strategy.get("limit")
+    cap = backoff.get("cap")
+    return Retry(
+        limit=None if limit is None else _number(limit, f"{where}.limit"),
+        policy=strategy.get("retryPolicy") or _DEFAULT_RETRY_POLICY,
+        backoff_seconds=_seconds(backoff.get("duration", 0), f"{where}.backoff.duration"),
+        factor=float(backoff.get("factor") or 1),
+        cap_seconds=None if cap is None else _seconds(cap, f"{where}.backoff.cap"),
+    )
+
+
+def _timeout(value: Any, place: str) -> int | None:
+    return None if value is None else _number(value, f"{place}.activeDeadlineSeconds")
+
+
+def _number(value: Any, place: str) -> int:
+    try:
+        return int(value)
+    except ValueError as error:
+        raise WorkflowError(f"{place}: '{value}' is not a whole number") from error
+
+
+def _seconds(value: Any, place: str) -> float:
+    match = _DURATION.fullmatch(str(value))
+    if match is None:
+        raise WorkflowError(f"{place}: '{value}' is not a duration such as 30s or 2m")
+    return float(match[1]) * _SECONDS[match[2]]

@@ -1,0 +1,87 @@
+"""The command that compiles: one code for the scripts and for ``complaint-pipeline compile``."""
+
+import os
+import pathlib
+import warnings
+
+import click
+
+from components.errors import WorkflowError
+from orchestration.package import write_package
+from orchestration.validation import validate_text
+from pipelines.settings import load_settings
+
+
+def compile_command(
+    *, output_dir: pathlib.Path | None = None, extension: str = ".tar.gz"
+) -> click.Command:
+    """Returns the command.
+
+    Args:
+        output_dir: Folder to write to when none is given; ``None`` is the working folder.
+        extension: What follows the pipeline's name when no file name is given.
+
+    Returns:
+        A click command named ``compile``.
+    """
+
+    @click.command("compile", context_settings={"help_option_names": ["-h", "--help"]})
+    @click.option(
+        "--settings",
+        "settings_file",
+        type=click.Path(path_type=pathlib.Path),
+        help="YAML file of settings.",
+    )
+    @click.option(
+        "--set",
+        "overrides",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="A single setting, such as trainer.memory=8G.",
+    )
+    @click.option(
+        "--output-dir",
+        type=click.Path(path_type=pathlib.Path),
+        default=output_dir,
+        help=f"Folder to write to.  [default: {output_dir.name if output_dir else 'this folder'}]",
+    )
+    @click.option(
+        "--output-filename",
+        help=f"Name ending in .yaml, .tar.gz or .zip.  [default: PIPELINE{extension}]",
+    )
+    @click.option("--verbose", is_flag=True, help="Show the traceback of an error.")
+    def command(
+        settings_file: pathlib.Path | None,
+        overrides: tuple[str, ...],
+        output_dir: pathlib.Path | None,
+        output_filename: str | None,
+        verbose: bool,
+    ) -> None:
+        r"""Compile the pipeline to Argo YAML for Kubeflow Pipelines.
+
+        The environment variable KUBEFLOW_TFX_IMAGE overrides the setting image.
+
+        \b
+        Examples:
+          complaint-pipeline compile --output-filename pipeline.yaml
+          complaint-pipeline compile --settings staging.yaml --set trainer.memory=8G
+        """
+        settings = load_settings(settings_file, overrides, os.environ)
+        name = output_filename or f"{settings.pipeline_name}{extension}"
+        path = (output_dir or pathlib.Path()) / name
+        with warnings.catch_warnings():
+            # Google's clients warn of Python 3.10, which TFX 1.15.1 needs; KFP of ContainerOp.
+            warnings.simplefilter("ignore", FutureWarning)
+            # Imported here: TFX takes seconds, and --help and bad settings need none of it.
+            from pipelines.kubeflow_pipelines.compiler import compile_workflow
+
+            text = compile_workflow(settings)
+        for finding in validate_text(text):
+            raise WorkflowError(
+                f"these settings compile to a workflow that would be refused: {finding.place}: "
+                f"{finding.message}; {finding.mend} [{finding.rule}]"
+            )
+        write_package(path, text)
+        click.echo(f"wrote {path}")
+
+    return command
