@@ -76,7 +76,7 @@ def read_complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
     for row, record in records:
         if len(record) != width:
             raise InputDataError(
-                f"{name}, row {row}: {len(record)} cells where the header has {width}; "
+                f"{name}, row {row}: {_cells(len(record))}, but the header has {width}; "
                 "quote each cell that holds a comma, a quote or a line break"
             )
         label = _LABELS.get(record[label_position])
@@ -135,6 +135,10 @@ def _positions(header: Sequence[str], place: str) -> list[int]:
         columns = ", ".join(missing)
         raise InputDataError(f"{place}: the header lacks {columns}; every column must be there")
     return [header.index(column) for column in TEXT_COLUMNS]
+
+
+def _cells(number: int) -> str:
+    return f"{number} cell" if number == 1 else f"{number} cells"
 
 
 def _csv_mend(problem: str) -> str:

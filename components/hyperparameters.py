@@ -29,13 +29,13 @@ class Hyperparameters:
     """
 
     batch_size: int = 256
-    learning_rate: float = 0.001
+    learning_rate: float = 0.002
     embedding_dim: int = 16
     text_embedding_dim: int = 32
     hidden_units: int = 64
     hidden_layers: int = 2
     dropout: float = 0.3
-    l2: float = 1e-5
+    l2: float = 3e-4
     patience: int = 3
     seed: int = 20170422
 

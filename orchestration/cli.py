@@ -62,7 +62,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="complaint-pipeline")
 @click.option("--verbose", is_flag=True, help="Show the traceback of an error.")
 def cli(verbose: bool) -> None:
-    r"""Compile, check and run the consumer-complaint pipeline.
+    """Compile, check and run the consumer-complaint pipeline.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def data() -> None:
     help="CSV file to write.",
 )
 def generate(rows: int, seed: int, out: pathlib.Path) -> None:
-    r"""Write synthetic complaints.
+    """Write synthetic complaints.
 
     The same rows and seed give the same bytes everywhere.
 
@@ -116,7 +116,7 @@ def generate(rows: int, seed: int, out: pathlib.Path) -> None:
 @click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def validate(package: pathlib.Path, as_json: bool) -> None:
-    r"""Check a compiled workflow for what Argo or Kubeflow Pipelines would refuse.
+    """Check a compiled workflow for what Argo or Kubeflow Pipelines would refuse.
 
     FILE is a .yaml, .json, .zip or .tar.gz, as for an upload.
 
@@ -191,7 +191,7 @@ def run(
     home: pathlib.Path,
     as_json: bool,
 ) -> None:
-    r"""Run a compiled workflow here, without a cluster.
+    """Run a compiled workflow here, without a cluster.
 
     Each step gets the command line and environment of its pod, with the pod's paths replaced by
     the mounted folders.
@@ -220,7 +220,7 @@ def run(
 @_HOME
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
 def retry(run_id: str, home: pathlib.Path, as_json: bool) -> None:
-    r"""Resume a failed or interrupted run: only what had not succeeded runs again.
+    """Resume a failed or interrupted run: only what had not succeeded runs again.
 
     \b
     Example:

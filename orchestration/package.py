@@ -37,8 +37,8 @@ _WRITABLE = (".yaml", ".yml", ".zip", *_TAR_SUFFIXES)
 #: Far more than any workflow has. libyaml itself has no limit, and crashes at some thousands.
 _MAX_DEPTH = 100
 
-#: Anchors let a small file stand for a huge tree ("billion laughs").
-_MAX_VALUES = 1_000_000
+#: Anchors let a small file stand for a huge tree ("billion laughs"); a workflow has thousands.
+_MAX_VALUES = 100_000
 
 #: What gzip, tarfile and zipfile raise for a damaged archive, or one that they cannot read.
 _ARCHIVE_ERRORS = (
@@ -213,9 +213,12 @@ def _untar(path: pathlib.Path, data: bytes) -> bytes:
             stream = archive.extractfile(_member(path, archive.getnames()))
             if stream is None:
                 raise WorkflowError(f"{path}: {MEMBER} in it is not a file; pack the YAML again")
-            return stream.read()
+            content = stream.read()
     except (*_ARCHIVE_ERRORS, OSError, KeyError) as error:
         raise _damaged(path, "tar.gz", error) from error
+    if len(content) > MAX_BYTES:
+        raise _too_large(path)
+    return content
 
 
 def _member(path: pathlib.Path, names: Iterable[str]) -> str:
@@ -289,7 +292,8 @@ def _check_depth(name: str, text: str) -> None:
         if depth > _MAX_DEPTH:
             mark: Any = event.start_mark
             raise WorkflowError(
-                f"{name}: line {mark.line + 1}: nested more than {_MAX_DEPTH} levels deep; flatten it"
+                f"{name}: line {mark.line + 1}: nested more than {_MAX_DEPTH} levels deep; "
+                "flatten it"
             )
 
 

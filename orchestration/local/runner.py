@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 
-from components.errors import RunError, WorkflowError
+from components.errors import PipelineError, RunError, WorkflowError
 from orchestration.local import metadata_session, run_record
 from orchestration.local.container import Containers
 from orchestration.local.display import Display
@@ -23,6 +23,7 @@ from orchestration.local.placeholders import fill_in_macros
 from orchestration.local.run_record import RunFolder, RunRecord, Runs, StepRecord
 from orchestration.local.run_result import run_result
 from orchestration.local.step_launcher import StepLauncher
+from orchestration.local.warm_host import TFX_MODULES
 from orchestration.metadata_client import connect
 from orchestration.metadata_target import GrpcTarget, MetadataTarget, SqliteTarget
 from orchestration.package import read_package
@@ -180,12 +181,15 @@ def _go(plan: _Plan, home: pathlib.Path, console: Console) -> RunRecord:
     folder.write(record)
     hint = f"resume with: {resume_command(record.id, home)}"
     try:
-        with _interrupted_by_sigterm():
+        with _interrupted_by_signals():
             succeeded = _run_steps(plan, console)
     except KeyboardInterrupt:
         _finish(plan, run_record.TERMINATED)
         console.print(f"interrupted; {hint}", style="yellow", soft_wrap=True, highlight=False)
         raise
+    except PipelineError as error:
+        _finish(plan, run_record.FAILED)
+        raise type(error)(f"{error}\n{hint}") from error
     except BaseException:
         _finish(plan, run_record.FAILED)
         raise
@@ -198,9 +202,10 @@ def _go(plan: _Plan, home: pathlib.Path, console: Console) -> RunRecord:
 def _run_steps(plan: _Plan, console: Console) -> bool:
     record, folder = plan.record, plan.folder
     display = Display(console, plan.workflow)
+    has_tfx = any(step.is_tfx for step in plan.workflow.all_steps)
     with (
         # First the launcher: its import of TFX and the start of the server go side by side.
-        StepLauncher(folder.host_log) as launcher,
+        StepLauncher(folder.host_log, TFX_MODULES if has_tfx else ()) as launcher,
         metadata_session.serve(plan.target, plan.password, folder.host_log) as address,
     ):
         store = connect(address)
@@ -278,8 +283,8 @@ def _failure(plan: _Plan, hint: str) -> str:
 
 
 @contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM, as from a service manager, end a run as Ctrl-C does."""
+def _interrupted_by_signals() -> Iterator[None]:
+    """Lets SIGTERM (a service manager) and SIGHUP (a closed terminal) end a run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -287,8 +292,11 @@ def _interrupted_by_sigterm() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,9 +1,12 @@
 """The runner's side of the warm host: starts steps and hears what became of them."""
 
+import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -53,23 +56,32 @@ Event = Started | Exited
 class StepLauncher:
     """Starts a warm host and steps in it. Use it by ``with``."""
 
-    def __init__(self, log: pathlib.Path) -> None:
-        """Keeps the path; nothing is started before ``with``.
+    def __init__(self, log: pathlib.Path, modules: Sequence[str] = ()) -> None:
+        """Keeps the arguments; nothing is started before ``with``.
 
         Args:
             log: File for what the host itself prints.
+            modules: What the host imports before it is ready.
         """
         self._log = log
+        self._modules = modules
         self._received = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._groups: dict[str, int] = {}
         self.ready = False
 
     def __enter__(self) -> "StepLauncher":
         ours, theirs = socket.socketpair()
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "orchestration.local.warm_host", str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-m",
+                    "orchestration.local.warm_host",
+                    str(theirs.fileno()),
+                    *self._modules,
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -173,7 +185,11 @@ class StepLauncher:
         if kind == "ready":
             self.ready = True
             return None
-        return Started(**line) if kind == "started" else Exited(**line)
+        if kind == "started":
+            self._groups[line["name"]] = line["pid"]
+            return Started(**line)
+        self._groups.pop(line["name"], None)
+        return Exited(**line)
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self._connection is not None
@@ -183,4 +199,8 @@ class StepLauncher:
             raise self._died() from error
 
     def _died(self) -> RunError:
+        # The kernel ends the host's children with it, but not what those have started.
+        for group in self._groups.values():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
         return RunError(f"the process that runs the steps has died; its log is {self._log}")

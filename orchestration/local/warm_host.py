@@ -1,7 +1,7 @@
 """A process that has TFX imported and forks a child for each step.
 
-Run as ``python -m orchestration.local.warm_host FD`` with one end of a socket pair as file
-descriptor FD. Requests and events are lines of JSON:
+Run as ``python -m orchestration.local.warm_host FD [MODULE ...]`` with one end of a socket pair as
+file descriptor FD; the modules are imported first. Requests and events are lines of JSON:
 
     {"start": NAME, "argv": [...], "environment": {...}, "folder": DIR, "log": FILE}
     {"signal": NAME, "number": 15}
@@ -23,10 +23,11 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
-#: What the steps import. Nothing of it may run here: a fork keeps no threads.
-_WARM_MODULES = (
+#: What TFX's steps import. Nothing of it may run in the host: a fork keeps no threads.
+TFX_MODULES = (
     "tfx.orchestration.kubeflow.container_entrypoint",
     "tensorflow",
     "apache_beam",
@@ -47,12 +48,16 @@ _WARM_MODULES = (
 
 _PR_SET_PDEATHSIG = 1
 
+_GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class WarmHost:
     """The host's loop: takes requests, forks, and reports what became of the children."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, modules: Sequence[str]) -> None:
+        """Takes the socket to the runner, and the names of the modules to import."""
         self._connection = connection
+        self._modules = modules
         self._received = b""
         self._children: dict[int, str] = {}
 
@@ -62,13 +67,14 @@ class WarmHost:
         Returns:
             In a child, the request that it is to run; in the host, at the end, ``None``.
         """
-        for name in _WARM_MODULES:
+        for name in self._modules:
             importlib.import_module(name)
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        # Ctrl-C reaches the whole group; the runner alone decides what becomes of the steps.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # These reach the whole group; the runner alone decides what becomes of the steps.
+        for number in _GROUP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         self._send({"event": "ready"})
         with selectors.DefaultSelector() as selector:
             selector.register(self._connection, selectors.EVENT_READ)
@@ -118,7 +124,7 @@ class WarmHost:
     def _become_child(self, request: dict[str, Any], host: int) -> None:
         _make_group(0)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT):
+        for number in (signal.SIGCHLD, *_GROUP_SIGNALS):
             signal.signal(number, signal.SIG_DFL)
         _die_with(host)
         self._connection.close()
@@ -217,7 +223,7 @@ def run_container(request: dict[str, Any]) -> NoReturn:
 def main() -> None:
     """Serves on the file descriptor that the first argument names."""
     with socket.socket(fileno=int(sys.argv[1])) as connection:
-        request = WarmHost(connection).serve()
+        request = WarmHost(connection, sys.argv[2:]).serve()
     if request is not None:
         run_container(request)
 

@@ -17,6 +17,7 @@ from orchestration.validation import (
     schema,
     tags,
     templates,
+    timing,
 )
 from orchestration.validation.finding import Finding, Rule
 from orchestration.validation.model import Workflow
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     *schema.RULES,
     *names.RULES,
     *templates.RULES,
+    *timing.RULES,
     *dags.RULES,
     *tags.RULES,
     *pods.RULES,

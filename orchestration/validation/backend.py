@@ -11,8 +11,8 @@ from orchestration.validation.node import Node, shown
 API_VERSION = "argoproj.io/v1alpha1"
 KIND = "Workflow"
 
-#: Limits of the backend: server/list_request_util.go and pipeline_upload_server.go (size,
-#: name; KFP 2.17 takes names of 128 bytes), common/util/workflow.go (parameters).
+#: Limits of the backend, in backend/src/apiserver/server (size and name; KFP 2.17 takes names
+#: of 128 bytes) and backend/src/common/util (parameters).
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_NAME_BYTES = 100
 MAX_PARAMETERS_BYTES = 10_000
@@ -25,7 +25,11 @@ _SDK_TYPE = "pipelines.kubeflow.org/pipeline-sdk-type"
 _TFX_ENTRYPOINT = "tfx.orchestration.kubeflow.container_entrypoint"
 
 
-@rule("kfp-api-version", f"The apiVersion is {API_VERSION}", "KFP, template/argo_template.go")
+@rule(
+    "kfp-api-version",
+    f"The apiVersion is {API_VERSION}",
+    "KFP, apiserver/template/argo_template.go",
+)
 def api_version(workflow: Workflow) -> Iterator[Problem]:
     """KFP takes no other version."""
     node = workflow.root["apiVersion"]
@@ -34,7 +38,7 @@ def api_version(workflow: Workflow) -> Iterator[Problem]:
         yield Problem(node, f"the apiVersion is {found}", f"set it to {API_VERSION}")
 
 
-@rule("kfp-kind", f"The kind is {KIND}", "KFP, template/argo_template.go")
+@rule("kfp-kind", f"The kind is {KIND}", "KFP, apiserver/template/argo_template.go")
 def kind(workflow: Workflow) -> Iterator[Problem]:
     """KFP takes no other kind, such as a CronWorkflow."""
     node = workflow.root["kind"]
@@ -43,7 +47,7 @@ def kind(workflow: Workflow) -> Iterator[Problem]:
         yield Problem(node, f"the kind is {found}", f"set it to {KIND}")
 
 
-@rule("kfp-size", "The file has at most 32 MiB", "KFP, server/pipeline_upload_server.go")
+@rule("kfp-size", "The file has at most 32 MiB", "KFP, backend/src/apiserver/server")
 def file_size(workflow: Workflow) -> Iterator[Problem]:
     """KFP refuses to load a larger file."""
     if workflow.size > MAX_FILE_BYTES:
@@ -70,7 +74,7 @@ def etcd_size(workflow: Workflow) -> Iterator[Problem]:
 @rule(
     "kfp-pipeline-name",
     "The pipeline's name has at most 100 bytes (128 from KFP 2.17)",
-    "KFP, server/util.go",
+    "KFP, backend/src/apiserver/server",
 )
 def pipeline_name(workflow: Workflow) -> Iterator[Problem]:
     """The name under which the file is uploaded is the one that it was compiled with."""
@@ -91,7 +95,7 @@ def pipeline_name(workflow: Workflow) -> Iterator[Problem]:
 @rule(
     "kfp-parameters-size",
     "The parameters have at most 10,000 bytes as JSON",
-    "KFP, common/util/workflow.go",
+    "KFP, backend/src/common/util",
 )
 def parameters_size(workflow: Workflow) -> Iterator[Problem]:
     """KFP keeps the parameters in a column of its database."""
@@ -152,7 +156,7 @@ def tfx_label(workflow: Workflow) -> Iterator[Problem]:
 @rule(
     "kfp-template-ref",
     "Templates are in the file, not in a WorkflowTemplate",
-    "KFP, template/argo_template.go: lint runs without access to WorkflowTemplates",
+    "KFP, apiserver/template/argo_template.go: lint runs without access to WorkflowTemplates",
 )
 def template_ref(workflow: Workflow) -> Iterator[Problem]:
     """KFP cannot look a WorkflowTemplate up while it checks the file."""

@@ -170,8 +170,8 @@ def _call(
         yield from _template(workflow, Template(inline), inner)
 
 
-#: What only the exit handler knows. Argo from 3.4 takes workflow.status everywhere, but it
-#: says nothing of use before the end.
+#: What only the exit handler knows. Newer Argo takes workflow.status everywhere, the one of
+#: KFP 1.8.5 does not, and before the end it says nothing of use.
 _AT_EXIT = {"workflow.status", "workflow.failures"}
 
 

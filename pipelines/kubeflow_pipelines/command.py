@@ -57,7 +57,7 @@ def compile_command(
         output_filename: str | None,
         verbose: bool,
     ) -> None:
-        r"""Compile the pipeline to Argo YAML for Kubeflow Pipelines.
+        """Compile the pipeline to Argo YAML for Kubeflow Pipelines.
 
         The environment variable KUBEFLOW_TFX_IMAGE overrides the setting image.
 
