@@ -65,7 +65,7 @@ image: ## Build the container image (IMAGE=registry/name:tag)
 	docker build --tag $(IMAGE) .
 
 bench: setup ## Time the YAML against TFX's LocalDagRunner (BENCH_ROWS=67000)
-	@$(PY) -m tests.bench --rows $(BENCH_ROWS)
+	@$(PY) -m tests.benchmarks.local_run --rows $(BENCH_ROWS)
 
 clean: ## Remove the environment; runs and models in local/ stay
 	@rm -rf $(VENV) $(VENV)-uv

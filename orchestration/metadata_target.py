@@ -21,7 +21,12 @@ MYSQL_DEFAULT_PORT = 3306
 # "USE ...", so only what MySQL takes as an unquoted identifier is safe:
 # https://dev.mysql.com/doc/refman/8.0/en/identifiers.html
 _DATABASE_NAME = re.compile(r"[A-Za-z_][0-9A-Za-z_$]{0,63}")
-_HOST_NAME = re.compile(r"[0-9A-Za-z]([-._0-9A-Za-z]*[0-9A-Za-z])?")
+# The labels of a name have 63 characters at most; Python's resolver raises UnicodeError for more:
+# https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
+_LABEL = "[0-9A-Za-z]([-_0-9A-Za-z]{0,61}[0-9A-Za-z])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_HOST_AND_PORT = re.compile(r"(\[(?P<ipv6>[^]]*)\]|(?P<name>[^][:]*))(:(?P<port>[0-9]{0,10}))?")
+_CONTROL = re.compile(r"[\0-\x1f\x7f]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +69,8 @@ class SqliteTarget(MetadataTarget):
         text = str(self.path)
         if not self.path.name:
             raise _not_valid(str(self), "the path names no file")
-        if "\0" in text or not _is_utf8(text):
-            raise _not_valid(ascii(str(self)), "the path is not valid UTF-8 text")
+        if _CONTROL.search(text) or not _is_utf8(text):
+            raise _not_valid(str(self), "the path is not printable UTF-8 text")
 
     def __str__(self) -> str:
         return f"sqlite:{self.path}"
@@ -94,6 +99,8 @@ class MySqlTarget(MetadataTarget):
         _check_address(str(self), self.host, self.port)
         if not self.user:
             raise _not_valid(str(self), "the user is missing")
+        if not _is_utf8(self.user):
+            raise _not_valid(str(self), "the user is not valid UTF-8 text")
         if not _DATABASE_NAME.fullmatch(self.database):
             raise _not_valid(
                 str(self),
@@ -106,7 +113,8 @@ class MySqlTarget(MetadataTarget):
         return _authority(self.host, self.port)
 
     def __str__(self) -> str:
-        return f"mysql://{urllib.parse.quote(self.user, safe='')}@{self.authority}/{self.database}"
+        user = urllib.parse.quote(self.user, safe="", errors="replace")
+        return f"mysql://{user}@{self.authority}/{self.database}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,16 +159,21 @@ def _parse_url(text: str) -> MetadataTarget:
             f"metadata target {_redacted(text)!r} holds a password: leave it out and put it in "
             "the environment variable MYSQL_PWD"
         )
+    if _CONTROL.search(text) or not _is_utf8(text):
+        # urlsplit would pass over some of these.
+        raise _not_valid(text, "this is not printable UTF-8 text")
     try:
         url = urllib.parse.urlsplit(text)
-        host, port = url.hostname or "", url.port
+        user = urllib.parse.unquote(url.username or "", errors="strict")
     except ValueError as error:
-        raise _not_valid(text, str(error)) from error
-    if url.query or url.fragment:
+        # The error may quote what a user took for the place of the password.
+        raise _not_valid(text, "the user or the host cannot be read") from error
+    if "?" in text or "#" in text:
         raise _not_valid(text, "nothing may follow ? or #")
+    host, port = _host_and_port(text, url.netloc.rpartition("@")[2])
     if url.scheme == "mysql":
         return MySqlTarget(
-            user=urllib.parse.unquote(url.username or ""),
+            user=user,
             host=host,
             port=MYSQL_DEFAULT_PORT if port is None else port,
             database=url.path.removeprefix("/"),
@@ -172,6 +185,18 @@ def _parse_url(text: str) -> MetadataTarget:
     if port is None:
         raise _not_valid(text, "the port is missing")
     return GrpcTarget(host, port)
+
+
+def _host_and_port(text: str, authority: str) -> tuple[str, int | None]:
+    match = _HOST_AND_PORT.fullmatch(authority)
+    if match is None:
+        raise _not_valid(
+            text,
+            "only a port, a number from 1 to 65535, may follow the host, and an IPv6 address "
+            "stands in brackets",
+        )
+    host = match["ipv6"] or match["name"] or ""
+    return host.lower(), int(match["port"]) if match["port"] else None
 
 
 def _check_address(text: str, host: str, port: int) -> None:
@@ -209,8 +234,16 @@ def _has_password(text: str) -> bool:
 
 
 def _redacted(text: str) -> str:
-    """``text`` without anything that could be a password, wherever a stray / or @ stands."""
-    return re.sub(r":(?!//).*@", ":***@", text) if "@" in text else text
+    """``text`` without anything that could be a password, wherever a stray / : @ or ? stands."""
+    scheme = re.match(r"[^:/@]*://", text)
+    head = scheme.group() if scheme else ""
+    user_info, at, rest = text[len(head) :].rpartition("@")
+    user, colon, _ = user_info.partition(":")
+    if not text.startswith("sqlite:"):
+        # USER:PASSWORD with its host forgotten, or a password where the port belongs.
+        rest = re.sub(r"^([^][:/]*):(?![0-9]*([/?#]|$)).*", r"\1:***", rest, flags=re.DOTALL)
+        rest = re.sub(r"[?#].*", "?***", rest, flags=re.DOTALL)
+    return f"{head}{user}{':***' if colon else ''}{at}{rest}"
 
 
 def _not_valid(text: str, reason: str) -> MetadataError:

@@ -31,9 +31,6 @@ from components.example_gen import CsvExampleGen
 #: One complaint in ten is held out for evaluation.
 _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
 
-_BASELINE_MODEL = "baseline"
-_CANDIDATE_MODEL = "candidate"
-
 
 def init_components(
     *,

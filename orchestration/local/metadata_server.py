@@ -101,12 +101,13 @@ class MetadataServer:
         if self._server is not None:
             self._server.stop(_STOP_GRACE_SECONDS).wait()
             self._server = None
-        if self._workers is not None:
-            self._workers.shutdown()
-            self._workers = None
+        # First the store: calls that still wait for it end at once instead of one by one.
         if self._store is not None:
             self._store.close()
             self._store = None
+        if self._workers is not None:
+            self._workers.shutdown()
+            self._workers = None
 
     def __enter__(self) -> GrpcTarget:
         return self.start()
@@ -192,10 +193,11 @@ def _bind(server: grpc.Server, host: str, port: int) -> int:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError: what is no host name at all, such as one with an empty label.
+        reason = getattr(error, "strerror", None) or "not a name"
         raise MetadataError(
-            f"cannot listen on host {host!r}: {error.strerror}: use a name or address of this "
-            "machine"
+            f"cannot listen on host {host!r}: {reason}: use a name or address of this machine"
         ) from error
     literal = f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
     try:

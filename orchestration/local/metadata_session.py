@@ -5,10 +5,12 @@ import json
 import os
 import pathlib
 import selectors
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 from components.errors import MetadataError, WorkflowError
 from orchestration.local.folders import read_key
@@ -17,6 +19,7 @@ from orchestration.metadata_target import GrpcTarget, MetadataTarget, MySqlTarge
 from orchestration.workflow import Workflow
 
 _START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -26,7 +29,7 @@ def serve(target: MetadataTarget, password: str | None, log: pathlib.Path) -> It
     Args:
         target: The store; a server that runs already is used as it is.
         password: Password of a MySQL user.
-        log: File for what the embedded server prints.
+        log: File that gets what the embedded server printed, once it has ended.
 
     Yields:
         The address of the server.
@@ -41,7 +44,8 @@ def serve(target: MetadataTarget, password: str | None, log: pathlib.Path) -> It
     environment = dict(os.environ)
     if password is not None:
         environment["MYSQL_PWD"] = password
-    with log.open("ab") as output:
+    # Not a pipe, which would stop a server that nobody reads, and not the log, which others write.
+    with log.open("ab") as output, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -53,27 +57,39 @@ def serve(target: MetadataTarget, password: str | None, log: pathlib.Path) -> It
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=printed,
             env=environment,
             # Ctrl-C ends the steps first, and their metadata last.
             start_new_session=True,
         )
-        output.write(f"metadata server, process {process.pid}: {target}\n".encode())
-    try:
-        yield _address(process, target)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            output.write(f"metadata server, process {process.pid}: {target}\n".encode())
+            output.flush()
+            yield _address(process, target, printed)
+        finally:
+            status = _stop(process)
+            printed.seek(0)
+            shutil.copyfileobj(printed, output)
+            output.write(f"metadata server, process {process.pid}: ended, {status}\n".encode())
 
 
-def _address(process: subprocess.Popen[bytes], target: MetadataTarget) -> GrpcTarget:
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    assert process.stdin is not None
     assert process.stdout is not None
-    assert process.stderr is not None
+    process.stdin.close()
+    try:
+        return process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+    finally:
+        process.stdout.close()
+
+
+def _address(
+    process: subprocess.Popen[bytes], target: MetadataTarget, printed: IO[bytes]
+) -> GrpcTarget:
+    assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         if not selector.select(_START_SECONDS):
@@ -83,7 +99,9 @@ def _address(process: subprocess.Popen[bytes], target: MetadataTarget) -> GrpcTa
             )
     line = process.stdout.readline()
     if not line:
-        message = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        process.wait()
+        printed.seek(0)
+        message = printed.read().decode("utf-8", "replace").strip().splitlines()
         raise MetadataError(message[-1] if message else f"metadata store {target}: no server")
     address = json.loads(line)
     return GrpcTarget(address["host"], address["port"])

@@ -60,7 +60,11 @@ _OPEN_FAILURES = (
         "MYSQL_PWD) and that the user's plugin is mysql_native_password",
     ),
     (
-        r"Access denied",
+        r"error in your SQL syntax",
+        "the database's name is a reserved word of SQL: name another database",
+    ),
+    (
+        r"Access denied|command denied",
         "the user may not use the database: grant it all privileges on that database",
     ),
 )
@@ -83,10 +87,13 @@ class MetadataStoreCore:
         Raises:
             MetadataError: if the store cannot be opened, with the mend.
         """
-        self._pings_when_idle = isinstance(target, MySqlTarget)
+        self._target = target
+        self._password = password
+        self._is_mysql = isinstance(target, MySqlTarget)
         # The C++ object is not safe for threads; the lock is also what makes close() wait.
         self._lock = threading.Lock()
-        self._store = _open(target, password)
+        self._closed = False
+        self._store: object | None = _open(target, password)
         self._last_call = time.monotonic()
 
     def call(self, method: str, request: bytes) -> bytes:
@@ -104,25 +111,43 @@ class MetadataStoreCore:
                 is an absl status code.
         """
         with self._lock:
-            if self._store is None:
+            if self._closed:
                 raise errors.StatusError("the metadata server is stopping", errors.UNAVAILABLE)
-            if self._pings_when_idle and time.monotonic() - self._last_call > _IDLE_SECONDS:
+            if self._is_mysql and time.monotonic() - self._last_call > _IDLE_SECONDS:
                 self._ping()
-            response, message, code = getattr(core, method)(self._store, request)
+            if self._store is None:
+                self._reopen()
+            response, message, code = self._run(method, request)
             self._last_call = time.monotonic()
         if code != errors.OK:
             raise errors.StatusError(message.decode("utf-8", "replace"), code)
         return response
 
     def close(self) -> None:
-        """Closes the store once the running call is done; later calls are UNAVAILABLE."""
+        """Closes the store once the running call is done; waiting and later ones: UNAVAILABLE."""
+        self._closed = True
         with self._lock:
             self._store = None
 
+    def _run(self, method: str, request: bytes) -> tuple[bytes, bytes, int]:
+        response, message, code = getattr(core, method)(self._store, request)
+        if self._is_mysql and code == errors.INTERNAL:
+            # The connection may be lost. The core connects again at its next call, but where
+            # that fails the call after it ends the process with a segmentation fault.
+            self._store = None
+        return response, message, code
+
     def _ping(self) -> None:
         """Lets a harmless empty transaction, not the caller's, meet a closed connection."""
-        request = metadata_store_service_pb2.GetArtifactTypesByIDRequest()
-        core.GetArtifactTypesByID(self._store, request.SerializeToString())
+        if self._store is not None:
+            request = metadata_store_service_pb2.GetArtifactTypesByIDRequest()
+            self._run("GetArtifactTypesByID", request.SerializeToString())
+
+    def _reopen(self) -> None:
+        try:
+            self._store = _open(self._target, self._password)
+        except MetadataError as error:
+            raise errors.StatusError(str(error), errors.UNAVAILABLE) from error
 
 
 def _open(target: MetadataTarget, password: str | None) -> object:
@@ -132,12 +157,20 @@ def _open(target: MetadataTarget, password: str | None) -> object:
         # An absolute path is never taken for a "file:" URI or ":memory:".
         config.sqlite.filename_uri = str(target.path.absolute())
     elif isinstance(target, MySqlTarget):
-        _check_mysql(target)
-        config.mysql.host = target.host
+        address = _check_mysql(target)
+        # The core's client takes "localhost" for a Unix socket, whatever the port.
+        config.mysql.host = address if target.host.lower() == "localhost" else target.host
         config.mysql.port = target.port
         config.mysql.user = target.user
         config.mysql.database = target.database
-        config.mysql.password = password or ""
+        try:
+            config.mysql.password = password or ""
+        except ValueError:
+            # Without its cause, which quotes the password.
+            raise MetadataError(
+                f"metadata store {target}: the password is not valid UTF-8 text: set MYSQL_PWD "
+                "to one that is"
+            ) from None
     else:
         raise MetadataError(
             f"{target} is a server already: connect to it, or name an sqlite: or mysql: store"
@@ -168,7 +201,7 @@ def _check_sqlite(target: SqliteTarget) -> None:
     folder = target.path.absolute().parent
     try:
         if not folder.is_dir():
-            reason = f"the folder {folder} does not exist: create it, or name another file"
+            reason = f"there is no folder {folder}: create it, or name another file"
         elif target.path.exists() and not target.path.is_file():
             reason = "this is not a file: name a file"
         # SQLite puts its journal beside the file, so the folder must be writable too.
@@ -183,8 +216,8 @@ def _check_sqlite(target: SqliteTarget) -> None:
     raise MetadataError(f"metadata store {target}: {reason}")
 
 
-def _check_mysql(target: MySqlTarget) -> None:
-    """Refuses, within a bound, a server that is away or is none.
+def _check_mysql(target: MySqlTarget) -> str:
+    """Returns the server's address; refuses, within a bound, one that is away or is none.
 
     The core would wait minutes for either, says only "errno: " then, and keeps the whole
     interpreter waiting. A MySQL server speaks first, with version 10 of its handshake, or with
@@ -196,6 +229,7 @@ def _check_mysql(target: MySqlTarget) -> None:
             (target.host, target.port), timeout=_MYSQL_TIMEOUT_SECONDS
         ) as connection:
             greeting = connection.recv(512)
+            address = connection.getpeername()[0]
     except OSError as error:
         raise MetadataError(
             f"{where}: no MySQL server can be reached at {target.authority} "
@@ -210,3 +244,4 @@ def _check_mysql(target: MySqlTarget) -> None:
         raise MetadataError(
             f"{where}: what answers at {target.authority} is no MySQL server: check host and port"
         )
+    return address

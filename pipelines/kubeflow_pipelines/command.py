@@ -11,6 +11,15 @@ from orchestration.package import write_package
 from orchestration.validation import validate_text
 from pipelines.settings import load_settings
 
+_EXTENSIONS = (".yaml", ".yml", ".tar.gz", ".tgz", ".zip")
+
+
+def _package_name(_: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    """Refuses a file name of an unknown kind now rather than after the compile."""
+    if name is not None and not name.endswith(_EXTENSIONS):
+        raise click.BadParameter(f"'{name}' does not end in {', '.join(_EXTENSIONS)}", param=option)
+    return name
+
 
 def compile_command(
     *, output_dir: pathlib.Path | None = None, extension: str = ".tar.gz"
@@ -47,6 +56,7 @@ def compile_command(
     )
     @click.option(
         "--output-filename",
+        callback=_package_name,
         help=f"Name ending in .yaml, .tar.gz or .zip.  [default: PIPELINE{extension}]",
     )
     @click.option("--verbose", is_flag=True, help="Show the traceback of an error.")
@@ -69,6 +79,13 @@ def compile_command(
         settings = load_settings(settings_file, overrides, os.environ)
         name = output_filename or f"{settings.pipeline_name}{extension}"
         path = (output_dir or pathlib.Path()) / name
+        if not path.parent.is_dir():
+            raise WorkflowError(
+                f"{path.parent}: there is no such folder to write {path.name} to; create it, or "
+                "name another one with --output-dir"
+            )
+        # TensorFlow's start-up notes are about training, and hide what the user is to read.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with warnings.catch_warnings():
             # Google's clients warn of Python 3.10, which TFX 1.15.1 needs; KFP of ContainerOp.
             warnings.simplefilter("ignore", FutureWarning)

@@ -23,9 +23,14 @@ from pipelines.code_hash import code_hash
 from pipelines.kubeflow_pipelines import pods
 from pipelines.kubeflow_pipelines.canonical import canonical_yaml
 from pipelines.settings import MetadataSettings, Settings
+from pipelines.settings.reserved import (
+    MYSQL_PASSWORD_VARIABLE,
+    MYSQL_USER_VARIABLE,
+    SCRATCH_FOLDER,
+)
 
-#: Where a step leaves what the Kubeflow UI is to show: a folder that any user may write.
-_METADATA_UI_PATH = "/tmp/mlpipeline-ui-metadata.json"  # noqa: S108 (in the pod, not here)
+#: TFX's default is at "/", where only root may write.
+_METADATA_UI_PATH = f"{SCRATCH_FOLDER}/mlpipeline-ui-metadata.json"
 
 #: With this variable, TFX leaves ``module_file`` as it is instead of building a wheel from it
 #: into the pipeline root, which the machine that compiles cannot see.
@@ -181,6 +186,6 @@ def _metadata_config(metadata: MetadataSettings) -> kubeflow_pb2.KubeflowMetadat
     config.mysql_db_service_host.value = metadata.host
     config.mysql_db_service_port.value = str(metadata.port)
     config.mysql_db_name.value = metadata.database
-    config.mysql_db_user.environment_variable = pods.MYSQL_USER_VARIABLE
-    config.mysql_db_password.environment_variable = pods.MYSQL_PASSWORD_VARIABLE
+    config.mysql_db_user.environment_variable = MYSQL_USER_VARIABLE
+    config.mysql_db_password.environment_variable = MYSQL_PASSWORD_VARIABLE
     return config

@@ -4,16 +4,23 @@ Each function returns an OpFunc, a function that changes one ``kfp.dsl.Container
 applies every OpFunc to every step; ``only_for`` narrows one down to a component.
 """
 
-import re
+import hashlib
 from collections.abc import Callable, Mapping
 
 from kfp import dsl, onprem
 from kubernetes import client
 
+from pipelines.settings.reserved import (
+    AWS_VARIABLES,
+    GCP_MOUNT_PATH,
+    GCP_VARIABLES,
+    SECRET_VOLUME_PREFIX,
+)
+
 OpFunc = Callable[[dsl.ContainerOp], object]
 
-#: Folder at which ``use_gcp_secret`` mounts the service account's key, as kfp.gcp does.
-_GCP_SECRET_MOUNT_PATH = "/secret/gcp-credentials"  # noqa: S105 (a path)
+#: Longest name of a volume that Kubernetes takes.
+_MAX_VOLUME_NAME = 63
 
 
 def only_for(component_id: str, *op_funcs: OpFunc) -> OpFunc:
@@ -211,12 +218,14 @@ def secret_files(
     Returns:
         The OpFunc.
     """
-    volume = re.sub(r"[^a-z0-9-]", "-", f"secret-{secret}")[:63].rstrip("-")
+    volume = _secret_volume_name(secret)
 
     def apply(op: dsl.ContainerOp) -> None:
-        op.add_volume(
-            client.V1Volume(name=volume, secret=client.V1SecretVolumeSource(secret_name=secret))
-        )
+        # A secret may be mounted at several paths; its volume must be there once.
+        if volume not in [other.name for other in op.volumes]:
+            op.add_volume(
+                client.V1Volume(name=volume, secret=client.V1SecretVolumeSource(secret_name=secret))
+            )
         op.container.add_volume_mount(
             client.V1VolumeMount(name=volume, mount_path=mount_path, read_only=True)
         )
@@ -228,10 +237,21 @@ def secret_files(
     return apply
 
 
+def _secret_volume_name(secret: str) -> str:
+    """Returns a volume's name, which may be shorter and has no dots, unlike a secret's."""
+    name = f"{SECRET_VOLUME_PREFIX}{secret}"
+    if "." not in name and len(name) <= _MAX_VOLUME_NAME:
+        return name
+    # Secrets a.b and a-b are two: the digest keeps them apart.
+    digest = hashlib.sha256(secret.encode()).hexdigest()[:8]
+    return f"{name.replace('.', '-')[: _MAX_VOLUME_NAME - 9]}-{digest}"
+
+
 def use_aws_secret(
     secret: str = "aws-secret",  # noqa: S107 (a name)
     access_key_id: str = "AWS_ACCESS_KEY_ID",
     secret_access_key: str = "AWS_SECRET_ACCESS_KEY",  # noqa: S107 (a key's name)
+    region: str | None = None,
 ) -> OpFunc:
     """Gives the step AWS credentials, as ``kfp.aws.use_aws_secret`` does.
 
@@ -239,36 +259,49 @@ def use_aws_secret(
         secret: Name of the Kubernetes secret.
         access_key_id: Its key with the access key's id.
         secret_access_key: Its key with the secret access key.
+        region: Value of ``AWS_REGION``, or ``None`` not to set it.
 
     Returns:
         The OpFunc.
     """
-    id_op = secret_variable(secret, access_key_id, "AWS_ACCESS_KEY_ID")
-    key_op = secret_variable(secret, secret_access_key, "AWS_SECRET_ACCESS_KEY")
+    id_variable, key_variable = AWS_VARIABLES
+    op_funcs = [
+        secret_variable(secret, access_key_id, id_variable),
+        secret_variable(secret, secret_access_key, key_variable),
+    ]
+    if region is not None:
+        op_funcs.append(environment({"AWS_REGION": region}))
 
     def apply(op: dsl.ContainerOp) -> None:
-        id_op(op)
-        key_op(op)
+        for op_func in op_funcs:
+            op_func(op)
 
     return apply
 
 
 def use_gcp_secret(
     secret: str = "user-gcp-sa",  # noqa: S107 (a name)
-    key: str = "user-gcp-sa.json",
+    key: str | None = None,
 ) -> OpFunc:
     """Gives the step a Google service account, as ``kfp.gcp.use_gcp_secret`` does.
 
     Args:
         secret: Name of the Kubernetes secret.
-        key: Its key with the service account's JSON file.
+        key: Its key with the service account's JSON file; the secret's name and ``.json`` by
+            default.
 
     Returns:
         The OpFunc.
     """
-    return secret_files(
-        secret, _GCP_SECRET_MOUNT_PATH, variable="GOOGLE_APPLICATION_CREDENTIALS", key=key
-    )
+    key = key or f"{secret}.json"
+    mount = secret_files(secret, GCP_MOUNT_PATH)
+    variables = environment(dict.fromkeys(GCP_VARIABLES, f"{GCP_MOUNT_PATH}/{key}"))
+
+    def apply(op: dsl.ContainerOp) -> None:
+        mount(op)
+        variables(op)
+
+    return apply
 
 
 def security_context(user: int, group: int) -> OpFunc:

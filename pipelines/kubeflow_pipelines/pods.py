@@ -6,10 +6,10 @@ from pipelines.kubeflow_pipelines import op_funcs
 from pipelines.kubeflow_pipelines.op_funcs import OpFunc
 from pipelines.settings import COMPONENT_IDS, MetadataSettings, PodSettings, Settings
 from pipelines.settings.checks import is_uri
+from pipelines.settings.reserved import MYSQL_PASSWORD_VARIABLE, MYSQL_USER_VARIABLE
 
-#: Environment variables that hold MySQL's user and password in the pods.
-MYSQL_USER_VARIABLE = "METADATA_MYSQL_USER"
-MYSQL_PASSWORD_VARIABLE = "METADATA_MYSQL_PASSWORD"  # noqa: S105 (a variable's name)
+#: The components that import user code.
+_USER_CODE = ("Transform", "Trainer")
 
 
 def pod_op_funcs(settings: Settings) -> list[OpFunc]:
@@ -35,7 +35,8 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
     if settings.module_file is not None and not is_uri(settings.module_file):
         # The file's siblings are imported as a package, ahead of the image's own.
         package = posixpath.dirname(settings.module_file)
-        funcs.append(op_funcs.environment({"PYTHONPATH": posixpath.dirname(package)}))
+        python_path = op_funcs.environment({"PYTHONPATH": posixpath.dirname(package)})
+        funcs += [op_funcs.only_for(component_id, python_path) for component_id in _USER_CODE]
     for component_id in COMPONENT_IDS:
         node_ids = [component_id]
         if component_id == "SchemaGen":

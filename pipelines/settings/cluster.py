@@ -1,16 +1,21 @@
 """Settings of what a cluster offers: volume, metadata, secrets, users."""
 
 import dataclasses
+import re
 
 from pipelines.settings.checks import (
     DNS_LABEL,
-    ENVIRONMENT_VARIABLE,
     require,
+    require_data_key,
+    require_environment_variable,
     require_kubernetes_name,
     require_mount_path,
     require_not_negative,
     require_one_of,
 )
+from pipelines.settings.reserved import SCRATCH_FOLDER, SECRET_VOLUME_PREFIX
+
+_HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,11 @@ class VolumeSettings:
             len(self.name) <= 63 and DNS_LABEL.fullmatch(self.name) is not None,
             f"volume.name: '{self.name}' is not a volume name: lower-case letters, digits and "
             "'-', at most 63 characters",
+        )
+        require(
+            not self.name.startswith(SECRET_VOLUME_PREFIX),
+            f"volume.name: '{self.name}' could be a secret's volume; use a name that does not "
+            f"begin with '{SECRET_VOLUME_PREFIX}'",
         )
         require_mount_path("volume.mount_path", self.mount_path)
 
@@ -61,6 +71,11 @@ class MetadataSettings:
 
     def __post_init__(self) -> None:
         require_one_of("metadata.kind", self.kind, ("configmap", "grpc", "mysql"))
+        require(
+            self.secret is None or self.kind == "mysql",
+            f"metadata.secret: only metadata.kind mysql takes a user and a password, and it is "
+            f"{self.kind}; leave metadata.secret out",
+        )
         if self.kind == "configmap":
             require(
                 self.host is None and self.port is None,
@@ -73,6 +88,11 @@ class MetadataSettings:
             f"metadata.host and metadata.port are required when metadata.kind is {self.kind}",
         )
         require(
+            self.host is None or _HOST.fullmatch(self.host) is not None,
+            f"metadata.host: '{self.host}' is not a host; use a name such as "
+            "metadata-grpc-service.kubeflow or an IPv4 address, without a scheme or a port",
+        )
+        require(
             self.port is None or 1 <= self.port <= 65535,
             f"metadata.port: {self.port} is not a port; use 1 to 65535",
         )
@@ -81,6 +101,13 @@ class MetadataSettings:
                 self.secret is not None,
                 "metadata.secret is required when metadata.kind is mysql: the name of the "
                 "Kubernetes secret that holds the user and the password",
+            )
+            require_kubernetes_name("metadata.secret", self.secret or "")
+            require_data_key("metadata.user_key", self.user_key)
+            require_data_key("metadata.password_key", self.password_key)
+            require(
+                re.fullmatch(r"\S+", self.database) is not None,
+                f"metadata.database: '{self.database}' is not the name of a database",
             )
 
 
@@ -94,11 +121,8 @@ class SecretVariable:
 
     def __post_init__(self) -> None:
         require_kubernetes_name("secret_variables.secret", self.secret)
-        require(
-            ENVIRONMENT_VARIABLE.fullmatch(self.variable) is not None,
-            f"secret_variables.variable: '{self.variable}' is not the name of an environment "
-            "variable: letters, digits and '_', not beginning with a digit",
-        )
+        require_data_key("secret_variables.key", self.key)
+        require_environment_variable("secret_variables.variable", self.variable)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,10 +146,18 @@ class SecretFiles:
         require_kubernetes_name("secret_files.secret", self.secret)
         require_mount_path("secret_files.mount_path", self.mount_path)
         require(
+            self.mount_path != SCRATCH_FOLDER,
+            f"secret_files.mount_path: {self.mount_path} must stay writable; use a folder of its "
+            "own, such as /secret/credentials",
+        )
+        require(
             (self.variable is None) == (self.key is None),
             "secret_files.variable and secret_files.key go together: the variable holds the "
             "path of the key's file",
         )
+        if self.variable is not None and self.key is not None:
+            require_environment_variable("secret_files.variable", self.variable)
+            require_data_key("secret_files.key", self.key)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

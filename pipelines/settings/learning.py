@@ -3,7 +3,16 @@
 import dataclasses
 from collections.abc import Mapping
 
-from pipelines.settings.checks import require, require_not_negative, require_one_of
+from components.errors import SettingsError
+from components.hyperparameters import Hyperparameters
+from pipelines.settings.checks import is_uri, require, require_not_negative, require_one_of
+
+#: Beam's flags that have a setting of their own.
+_FLAG_SETTINGS = {
+    "--runner": "beam.runner",
+    "--direct_running_mode": "beam.running_mode",
+    "--direct_num_workers": "beam.workers",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,6 +43,11 @@ class BeamSettings:
             require(
                 option.startswith("--"),
                 f"beam.options: '{option}' is not a Beam flag; flags begin with '--'",
+            )
+            flag = option.partition("=")[0]
+            require(
+                flag not in _FLAG_SETTINGS,
+                f"beam.options: {flag} has a setting of its own; use {_FLAG_SETTINGS.get(flag)}",
             )
 
 
@@ -71,10 +85,20 @@ class TrainingSettings:
             "training.text_encoder_handle goes with training.text_encoder 'hub': a TF-Hub "
             "handle or the path of a SavedModel",
         )
+        handle = self.text_encoder_handle
+        require(
+            handle is None or handle.startswith("/") or is_uri(handle),
+            f"training.text_encoder_handle: '{handle}' is neither a URI such as "
+            "https://tfhub.dev/google/universal-sentence-encoder/4 nor an absolute path",
+        )
         require(
             0 < self.decision_threshold < 1,
             f"training.decision_threshold: {self.decision_threshold} is not between 0 and 1",
         )
+        try:
+            Hyperparameters.from_overrides(self.hyperparameters)
+        except SettingsError as error:
+            raise SettingsError(f"training.hyperparameters: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,29 @@
 """Settings from a YAML file, from single overrides and from the environment."""
 
 import dataclasses
+import json
 import pathlib
+import types
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import cattrs
 import yaml
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationNote
+from cattrs.errors import ClassValidationError, IterableValidationNote
 
 from components.errors import SettingsError
 from pipelines.settings.checks import suggestion
 from pipelines.settings.pipeline import COMPONENT_KEYS, Settings
+from pipelines.settings.pod import PodSettings
 
 #: Environment variable that overrides the image, as in the TFX CLI.
 IMAGE_VARIABLE = "KUBEFLOW_TFX_IMAGE"
+
+#: Sections whose names are the user's own; such a name may have dots.
+_FREE_NAMES = ("hyperparameters", "node_selector", "pod_annotations", "pod_labels")
+
+_TYPES = typing.get_type_hints(Settings)
 
 
 def load_settings(
@@ -41,38 +50,83 @@ def load_settings(
         tree["image"] = image
     for override in overrides:
         _apply_override(tree, override)
-    return _structure(tree)
+    try:
+        return _structure(tree)
+    except SettingsError as error:
+        message = str(error)
+        if image and tree["image"] == image and message.startswith("image:"):
+            raise SettingsError(f"{IMAGE_VARIABLE}: {message}") from error
+        raise
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which PyYAML would silently drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key.value}' is given twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
+
+
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 (_Loader is a safe loader)
 
 
 def _read_file(path: pathlib.Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot read the settings file: {error}") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        tree = _parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: cannot read the settings file ({error.strerror}); name a readable file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path}: byte {error.start} is not UTF-8; save the settings file as UTF-8"
+        ) from error
+    # PyYAML raises ValueError for a value that looks like a date and is none.
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+        raise SettingsError(f"{path}: not valid YAML: {reason}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
-        raise SettingsError(f"{path}: settings are a mapping of names to values")
+        raise SettingsError(f"{path}: settings are a mapping of names to values, as in image: NAME")
     return tree
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
     name, separator, text = override.partition("=")
-    if not separator or not name:
+    *sections, key = _split(name)
+    if not separator or not all((*sections, key)):
         raise SettingsError(f"--set {override}: write it as NAME=VALUE, such as trainer.memory=8G")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"--set {override}: the value is not valid YAML") from error
-    *sections, key = name.split(".")
+        value = _parse(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingsError(
+            f"--set {override}: the value is not valid YAML; put it in quotes"
+        ) from error
     node = tree
     for section in sections:
-        node = node.setdefault(section, {})
-        if not isinstance(node, dict):
+        child = {} if node.get(section) is None else node[section]
+        if not isinstance(child, dict):
             raise SettingsError(f"--set {override}: '{section}' is not a section of settings")
+        # A copy, because an alias (*name) in the file may share the section with another one.
+        node[section] = node = dict(child)
     node[key] = value
+
+
+def _split(name: str) -> list[str]:
+    """Splits the name of a setting at its dots, but not a label's name, which has its own."""
+    parts = name.split(".")
+    for index, part in enumerate(parts[:-1], start=1):
+        if part in _FREE_NAMES:
+            return [*parts[:index], ".".join(parts[index:])]
+    return parts
 
 
 def _structure(tree: dict[str, Any]) -> Settings:
@@ -80,13 +134,9 @@ def _structure(tree: dict[str, Any]) -> Settings:
     known: dict[str, Any] = {"components": {}}
     for key, value in tree.items():
         if key in COMPONENT_KEYS:
-            if not isinstance(value, dict):
-                raise SettingsError(
-                    f"{key}: a component's settings are a mapping, as in memory: 8G"
-                )
-            known["components"][COMPONENT_KEYS[key]] = value
+            known["components"][COMPONENT_KEYS[key]] = _shaped(value, PodSettings, key)
         elif key in valid:
-            known[key] = value
+            known[key] = _shaped(value, _TYPES[key], key)
         else:
             raise SettingsError(
                 f"{key}: unknown setting or component{suggestion(key, [*valid, *COMPONENT_KEYS])}; "
@@ -98,12 +148,65 @@ def _structure(tree: dict[str, Any]) -> Settings:
         raise SettingsError(_first_problem(error, "")) from error
 
 
-def _hook(noun: str, *types: type) -> Callable[[Any, type], Any]:
+def _shaped(value: Any, kind: Any, place: str) -> Any:
+    """Refuses unknown settings and what is no section, list or mapping; fills in empty ones.
+
+    Args:
+        value: What YAML has read.
+        kind: Type of the setting.
+        place: Its name, for the message.
+
+    Returns:
+        The value, with an empty section, list or mapping instead of ``null``.
+
+    Raises:
+        SettingsError: If the value has another shape than its type, or an unknown setting.
+    """
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if value is None and types.NoneType in options:
+        return None
+    kind = options[0]
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        noun = f"a section of settings; valid in one are {', '.join(hints)}"
+        section = _of_shape(value, dict, place, noun)
+        for key in section:
+            if key not in hints:
+                raise SettingsError(
+                    f"{place}.{key}: unknown setting{suggestion(str(key), hints)}; valid are "
+                    f"{', '.join(hints)}"
+                )
+        return {key: _shaped(entry, hints[key], f"{place}.{key}") for key, entry in section.items()}
+    if typing.get_origin(kind) is tuple:
+        entries = _of_shape(value, list, place, f"a list; write [{_shown(value)}]")
+        entry_kind = typing.get_args(kind)[0]
+        return [_shaped(entry, entry_kind, f"{place}.{i}") for i, entry in enumerate(entries)]
+    if typing.get_origin(kind) is Mapping:
+        return _of_shape(value, dict, place, "a mapping of names to values")
+    return value
+
+
+def _of_shape(value: Any, shape: type, place: str, noun: str) -> Any:
+    if value is None:
+        return shape()
+    if not isinstance(value, shape):
+        raise SettingsError(f"{place}: {_shown(value)} is not {noun}")
+    return value
+
+
+def _shown(value: Any) -> str:
+    """Returns a value as YAML would have it, rather than Python."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return repr(value)
+
+
+def _hook(noun: str, *kinds: type) -> Callable[[Any, type], Any]:
     """Returns a structure hook that takes only values of the types; a bool is no number."""
 
     def structure(value: Any, _: type) -> Any:
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise TypeError(f"{value!r} is not {noun}")
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise TypeError(f"{_shown(value)} is not {noun}")
         return value
 
     return structure
@@ -112,9 +215,9 @@ def _hook(noun: str, *types: type) -> Callable[[Any, type], Any]:
 def _converter() -> cattrs.Converter:
     """Returns a converter that, unlike Python's constructors, never guesses a type."""
     number = _hook("a number", int, float)
-    # YAML reads an unquoted quantity such as 2 as a number.
-    text = _hook("text", str, int, float)
-    converter = cattrs.Converter(forbid_extra_keys=True)
+    # YAML reads an unquoted quantity such as 2 as a number, and yes as a truth value.
+    text = _hook("text; put it in quotes if it is meant so", str, int, float)
+    converter = cattrs.Converter()
     converter.register_structure_hook(bool, _hook("true or false", bool))
     converter.register_structure_hook(int, _hook("a whole number", int))
     converter.register_structure_hook(float, lambda value, kind: float(number(value, kind)))
@@ -125,21 +228,23 @@ def _converter() -> cattrs.Converter:
 
 def _first_problem(error: BaseException, where: str) -> str:
     """Returns one line for the first of the errors that cattrs has collected."""
-    if isinstance(error, ForbiddenExtraKeysError):
-        key = sorted(error.extra_fields)[0]
-        names = [field.name for field in dataclasses.fields(error.cl)]
-        prefix = f"{where}." if where else ""
-        return (
-            f"{prefix}{key}: unknown setting{suggestion(key, names)}; valid are {', '.join(names)}"
-        )
     if isinstance(error, cattrs.BaseValidationError):
         inner = error.exceptions[0]
         return _first_problem(inner, _place(inner, where))
     if isinstance(error, SettingsError):
-        return str(error)
+        return _with_index(str(error), where)
     if isinstance(error, KeyError):
         return f"{where}: this setting is required"
     return f"{where}: {error}"
+
+
+def _with_index(message: str, where: str) -> str:
+    """Returns a list entry's message, ``tolerations.key: ...``, with the entry's own place."""
+    section, _, index = where.rpartition(".")
+    name = section.rpartition(".")[2]
+    if index.isdigit() and message.startswith(f"{name}."):
+        return where + message.removeprefix(name)
+    return message
 
 
 def _place(error: BaseException, where: str) -> str:

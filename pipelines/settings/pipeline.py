@@ -1,6 +1,7 @@
 """The settings of a pipeline as a whole."""
 
 import dataclasses
+import itertools
 import posixpath
 import re
 import types
@@ -11,8 +12,10 @@ from pipelines.settings.checks import (
     is_uri,
     require,
     require_kubernetes_name,
+    require_labels,
     require_not_negative,
     require_one_of,
+    require_qualified_name,
 )
 from pipelines.settings.cluster import (
     MetadataSettings,
@@ -23,6 +26,13 @@ from pipelines.settings.cluster import (
 )
 from pipelines.settings.learning import BeamSettings, EvaluationSettings, TrainingSettings
 from pipelines.settings.pod import PodSettings
+from pipelines.settings.reserved import (
+    AWS_VARIABLES,
+    GCP_MOUNT_PATH,
+    GCP_VARIABLES,
+    is_reserved_pod_key,
+    is_reserved_variable,
+)
 
 #: Node ids of the pipeline's components, in order. A curated schema makes the third one
 #: ``ImportSchemaGen`` instead; its pod is set up by the same settings.
@@ -39,6 +49,12 @@ COMPONENT_IDS: tuple[str, ...] = (
 )
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
+# The grammar of image references, from distribution/reference: [HOST[:PORT]/]PATH[:TAG][@DIGEST].
+_IMAGE = re.compile(
+    r"([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]+)?/)?"
+    r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
 # Images of TFX and Python, which hold everything but this package.
 _STOCK_IMAGE = re.compile(
     r"(((index\.)?docker\.io/)?((library/)?python|tensorflow/(tfx|tensorflow))"
@@ -64,6 +80,8 @@ _DEFAULT_POD = PodSettings(
     cpu="500m",
     memory="2Gi",
     memory_limit="4Gi",
+    gpu_resource="nvidia.com/gpu",
+    gpu_type_label="cloud.google.com/gke-accelerator",
     retries=2,
     # Lost nodes and evictions pass; a container that fails on its data fails again.
     retry_policy="OnError",
@@ -96,7 +114,9 @@ class Settings:
         output_root: Folder or URI under which the pipeline writes; ``None`` is folder ``output``
             of the volume.
         module_file: Path of a Python file with ``preprocessing_fn`` and ``run_fn`` to use
-            instead of the package's own; its folder's parent comes first on ``PYTHONPATH``.
+            instead of the package's own; its folder's parent comes first on the ``PYTHONPATH``
+            of Transform and Trainer. TFX's cache knows the path but not what the file holds:
+            give a changed file another path, or set ``enable_cache`` to false.
         schema_file: Path of a curated schema; ``None`` infers one.
         metadata: How pods reach ML Metadata.
         default: Pod settings of all components.
@@ -104,7 +124,8 @@ class Settings:
         secret_variables: Keys of secrets as environment variables.
         secret_files: Secrets as mounted folders.
         aws_secret: Secret with ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``.
-        gcp_secret: Secret with a Google service account's ``user-gcp-sa.json``.
+        gcp_secret: Secret with a Google service account's key, under the secret's own name
+            and ``.json``: ``user-gcp-sa`` has ``user-gcp-sa.json``.
         security: User under which the pods run.
         pod_labels: Labels added to every pod.
         pod_annotations: Annotations added to every pod.
@@ -146,12 +167,17 @@ class Settings:
         self._check_names()
         self._check_paths()
         self._check_secrets()
+        self._check_mounts()
+        self._check_variables()
+        self._check_pod_metadata()
         self.default.check("default")
+        self.default.over(_DEFAULT_POD).check("default")
         for component_id, pod in self.components.items():
             require_one_of("components", component_id, COMPONENT_IDS)
             pod.check(component_key(component_id))
         for component_id in COMPONENT_IDS:
             self.pod(component_id).check(component_key(component_id))
+        self._check_gpus()
         require_not_negative("ttl_seconds", self.ttl_seconds)
 
     def _check_names(self) -> None:
@@ -163,8 +189,9 @@ class Settings:
             f"{_PIPELINE_NAME_MAX_BYTES} characters",
         )
         require(
-            re.fullmatch(r"\S+", self.image) is not None,
-            "image: name the container image that holds this package (make image builds it)",
+            _IMAGE.fullmatch(self.image) is not None,
+            f"image: '{self.image}' is not a container image; name the one that holds this "
+            "package (make image builds it), as in registry.example.com/complaint-pipeline:0.1.0",
         )
         require(
             _STOCK_IMAGE.match(self.image) is None,
@@ -207,23 +234,95 @@ class Settings:
             )
 
     def _check_secrets(self) -> None:
-        for secret in (*self.image_pull_secrets, self.aws_secret, self.gcp_secret):
-            if secret is not None:
-                require_kubernetes_name("secret", secret)
-        mounts = [files.mount_path for files in self.secret_files]
+        for index, secret in enumerate(self.image_pull_secrets):
+            require_kubernetes_name(f"image_pull_secrets.{index}", secret)
+            require(
+                secret not in self.image_pull_secrets[:index],
+                f"image_pull_secrets.{index}: '{secret}' is given twice; keep one",
+            )
+        for key in ("aws_secret", "gcp_secret"):
+            if (secret := getattr(self, key)) is not None:
+                require_kubernetes_name(key, secret)
+
+    def _check_mounts(self) -> None:
+        """Refuses two mounts where the one would hide, or lie within, the other."""
+        mounts: dict[str, str] = {}
         if self.volume is not None:
-            mounts.append(self.volume.mount_path)
-        for mount in mounts:
+            mounts["volume.mount_path"] = self.volume.mount_path
+        for index, files in enumerate(self.secret_files):
+            mounts[f"secret_files.{index}.mount_path"] = files.mount_path
+        if self.gcp_secret is not None:
+            mounts["gcp_secret"] = GCP_MOUNT_PATH
+        for (first, outer), (second, inner) in itertools.combinations(mounts.items(), 2):
             require(
-                mounts.count(mount) == 1,
-                f"mount_path: {mount} is mounted twice; give each volume and secret its own path",
+                outer != inner,
+                f"{second}: {inner} is mounted twice, the other time by {first}; give each "
+                "volume and secret its own path",
             )
-        variables = [entry.variable for entry in self.secret_variables]
-        for variable in variables:
             require(
-                variables.count(variable) == 1,
-                f"secret_variables: {variable} is set twice; keep one",
+                not (inner.startswith(f"{outer}/") or outer.startswith(f"{inner}/")),
+                f"{second}: {inner} and {outer}, which is {first}, lie within each other; give "
+                "each volume and secret a path of its own",
             )
+
+    def _check_variables(self) -> None:
+        """Refuses an environment variable that something else in the pod sets, too."""
+        taken: dict[str, str] = {}
+        if self.module_file is not None:
+            taken["PYTHONPATH"] = "module_file"
+        if self.aws_secret is not None:
+            taken |= dict.fromkeys(AWS_VARIABLES, "aws_secret")
+        if self.gcp_secret is not None:
+            taken |= dict.fromkeys(GCP_VARIABLES, "gcp_secret")
+        for section in ("secret_variables", "secret_files"):
+            for index, entry in enumerate(getattr(self, section)):
+                key, variable = f"{section}.{index}.variable", entry.variable
+                if variable is None:
+                    continue
+                require(
+                    not is_reserved_variable(variable),
+                    f"{key}: '{variable}' is set by Kubeflow or TFX in every pod; use another name",
+                )
+                require(
+                    variable not in taken,
+                    f"{key}: '{variable}' is set twice, the other time by {taken.get(variable)}; "
+                    "keep one",
+                )
+                taken[variable] = key
+
+    def _check_pod_metadata(self) -> None:
+        require_labels("pod_labels", self.pod_labels)
+        for name in self.pod_annotations:
+            require_qualified_name("pod_annotations", name)
+        for section in ("pod_labels", "pod_annotations"):
+            for name in getattr(self, section):
+                require(
+                    not is_reserved_pod_key(name),
+                    f"{section}: '{name}' belongs to TFX or Kubeflow, which set their own; use "
+                    "another name, as in example.com/team",
+                )
+
+    def _check_gpus(self) -> None:
+        """Refuses a GPU type that would have no effect, or contradicts the node selector."""
+        pods = {component_id: self.pod(component_id) for component_id in COMPONENT_IDS}
+        require(
+            self.default.gpu_type is None or any(pod.gpus is not None for pod in pods.values()),
+            "default.gpu_type: no component asks for GPUs; set trainer.gpus",
+        )
+        for component_id, pod in pods.items():
+            key = component_key(component_id)
+            own = self.components.get(component_id, PodSettings())
+            require(
+                own.gpu_type is None or pod.gpus is not None,
+                f"{key}.gpu_type: {component_id} asks for no GPU; set {key}.gpus",
+            )
+            if pod.gpus and pod.gpu_type is not None and pod.gpu_type_label is not None:
+                selected = (pod.node_selector or {}).get(pod.gpu_type_label, pod.gpu_type)
+                require(
+                    selected == pod.gpu_type,
+                    f"{key}.node_selector.{pod.gpu_type_label}: '{selected}' is not "
+                    f"{key}.gpu_type, '{pod.gpu_type}'; keep one of the two",
+                )
 
     @property
     def data_root(self) -> str:
@@ -233,13 +332,17 @@ class Settings:
     @property
     def pipeline_root(self) -> str:
         """Folder or URI under which the components write their artifacts."""
-        return f"{self.output_root or self._on_volume('output')}/{self.pipeline_name}"
+        return f"{self._output}/{self.pipeline_name}"
 
     @property
     def serving_model_dir(self) -> str:
         """Folder or URI to which the Pusher copies a blessed model."""
-        root = self.output_root or self._on_volume("output")
-        return f"{root}/serving_model/{self.pipeline_name}"
+        return f"{self._output}/serving_model/{self.pipeline_name}"
+
+    @property
+    def _output(self) -> str:
+        # A URI may end in a slash, and gs://bucket//name is another place than gs://bucket/name.
+        return (self.output_root or self._on_volume("output")).rstrip("/")
 
     def _on_volume(self, folder: str) -> str:
         assert self.volume is not None  # _check_paths has refused roots without a volume
@@ -249,8 +352,8 @@ class Settings:
         """Returns the pod settings of a component.
 
         The component's own section wins over the ``default`` section, and both win over what
-        the project ships. GPUs come from the component's own section only, or from the
-        ``default`` section for the Trainer: no other component uses one unless asked to.
+        the project ships. How many GPUs comes from the component's own section only, or from
+        the ``default`` section for the Trainer: no other component uses one unless asked to.
 
         Args:
             component_id: Node id of the component, such as ``Trainer``.
@@ -260,6 +363,6 @@ class Settings:
         """
         default = self.default
         if component_id != "Trainer":
-            default = dataclasses.replace(default, gpus=None, gpu_type=None)
+            default = dataclasses.replace(default, gpus=None)
         shipped = _DEFAULT_COMPONENT_PODS.get(component_id, PodSettings()).over(_DEFAULT_POD)
         return self.components.get(component_id, PodSettings()).over(default.over(shipped))

@@ -3,7 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 
-from pipelines.settings.checks import require, require_not_negative, require_one_of
+from pipelines.settings.checks import (
+    require,
+    require_label_value,
+    require_labels,
+    require_not_negative,
+    require_one_of,
+    require_qualified_name,
+)
 from pipelines.settings.quantities import check_limit, parse_quantity
 
 _RETRY_POLICIES = ("Always", "OnError", "OnFailure", "OnTransientError")
@@ -38,6 +45,10 @@ class Toleration:
             self.value is None or self.operator == "Equal",
             "tolerations.value: leave it out when tolerations.operator is Exists",
         )
+        if self.key is not None:
+            require_qualified_name("tolerations.key", self.key)
+        if self.value is not None:
+            require_label_value("tolerations.value", self.value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,11 +130,19 @@ class PodSettings:
                 f"{section}.gpu_resource: '{self.gpu_resource}' is not an extended resource "
                 "such as nvidia.com/gpu",
             )
-        for quantity in (self.cpu_limit, self.memory_limit, self.ephemeral_storage_limit):
+            require_qualified_name(f"{section}.gpu_resource", self.gpu_resource)
+        if self.gpu_type is not None:
+            require_label_value(f"{section}.gpu_type", self.gpu_type)
+        if self.gpu_type_label is not None:
+            require_qualified_name(f"{section}.gpu_type_label", self.gpu_type_label)
+        require_labels(f"{section}.node_selector", self.node_selector or {})
+        for name in ("cpu_limit", "memory_limit", "ephemeral_storage_limit"):
+            quantity = getattr(self, name)
             if quantity is not None:
                 require(
-                    parse_quantity(f"{section} limit", quantity) > 0,
-                    f"{section}: a limit of {quantity} would never let the pod run",
+                    parse_quantity(f"{section}.{name}", quantity) > 0,
+                    f"{section}.{name}: a limit of {quantity} would never let the pod run; use "
+                    "more than 0",
                 )
 
     def over(self, default: "PodSettings") -> "PodSettings":

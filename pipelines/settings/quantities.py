@@ -50,6 +50,11 @@ def check_limit(section: str, resource: str, request: str | None, limit: str | N
     Raises:
         SettingsError: If one is not a quantity, or the request is above the limit.
     """
+    for key, text in ((resource, request), (f"{resource}_limit", limit)):
+        if resource != "cpu" and text is not None and text.endswith("m"):
+            raise SettingsError(
+                f"{section}.{key}: '{text}' is in thousandths of a byte; use M, Mi, G or Gi"
+            )
     wanted = None if request is None else parse_quantity(f"{section}.{resource}", request)
     most = None if limit is None else parse_quantity(f"{section}.{resource}_limit", limit)
     if wanted is not None and most is not None and wanted > most:

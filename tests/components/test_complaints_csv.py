@@ -147,8 +147,7 @@ def test_unicode_and_a_narrative_longer_than_pythons_limit_are_kept() -> None:
         ),
         pytest.param(
             [HEADER, ROW, ROW[:-1] + "Yes"],
-            "a.csv, row 3: consumer_disputed is 'Yes'; "
-            "write 1 for disputed and 0 for not disputed",
+            "a.csv, row 3: consumer_disputed is 'Yes'; write 1 for disputed and 0 for not disputed",
             id="label in words",
         ),
         pytest.param(

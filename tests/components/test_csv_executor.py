@@ -1,0 +1,144 @@
+"""CsvExampleGen's executor on a Beam runner: what it writes, and how it fails."""
+
+import os
+import pathlib
+import traceback
+
+import pytest
+
+from components.errors import InputDataError
+from components.features import COLUMNS, LABEL_KEY, TEXT_COLUMNS
+
+pytestmark = pytest.mark.whole
+
+HEADER = ",".join(COLUMNS)
+
+
+def rows(name: str, number: int = 40) -> str:
+    lines = [f"Mortgage,,{name} {i},,no,Acme,NJ,33510,Closed,Yes,{i % 2}" for i in range(number)]
+    return "\n".join([HEADER, *lines, ""])
+
+
+def run(folder: pathlib.Path, output: pathlib.Path) -> dict[str, list[bytes]]:
+    """Runs the executor as a step does; returns the serialized examples by split."""
+    import tensorflow as tf
+    from tfx.components.example_gen import utils
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.proto import example_gen_pb2
+    from tfx.types import standard_artifacts
+    from tfx.utils import proto_utils
+
+    from components.csv_executor import Executor
+
+    split = example_gen_pb2.SplitConfig.Split
+    output_config = example_gen_pb2.Output(
+        split_config=example_gen_pb2.SplitConfig(
+            splits=[split(name="train", hash_buckets=3), split(name="eval", hash_buckets=1)]
+        )
+    )
+    examples = standard_artifacts.Examples()
+    examples.uri = str(output)
+    Executor(BaseBeamExecutor.Context(beam_pipeline_args=[], tmp_dir=str(output))).Do(
+        {},
+        {"examples": [examples]},
+        {
+            "input_base": str(folder),
+            "input_config": proto_utils.proto_to_json(utils.make_default_input_config("*.csv")),
+            "output_config": proto_utils.proto_to_json(output_config),
+            "output_data_format": example_gen_pb2.FORMAT_TF_EXAMPLE,
+        },
+    )
+    assert examples.get_string_custom_property("payload_format") == "FORMAT_TF_EXAMPLE"
+    return {
+        name: sorted(
+            record.numpy()
+            for path in (output / f"Split-{name}").iterdir()
+            for record in tf.data.TFRecordDataset(str(path), "GZIP")
+        )
+        for name in ("train", "eval")
+    }
+
+
+def refusal(folder: pathlib.Path, output: pathlib.Path) -> str:
+    """Returns the last line of the traceback: what the pod's log ends with."""
+    with pytest.raises(InputDataError) as caught:
+        run(folder, output)
+    last_line = "".join(traceback.format_exception(caught.value)).splitlines()[-1]
+    name, _, message = last_line.partition(": ")
+    assert name == "components.errors.InputDataError"
+    return message
+
+
+def test_several_files_become_examples_with_declared_types(tmp_path: pathlib.Path) -> None:
+    import tensorflow as tf
+
+    data = tmp_path / "data"
+    (data / "folder.csv").mkdir(parents=True)
+    for name in ("a", "b"):
+        (data / f"{name}.csv").write_text(rows(name))
+    (data / ".hidden.csv").write_text("not complaints")
+    (data / "README.md").write_text("not complaints")
+
+    splits = run(data, tmp_path / "one")
+
+    examples = [tf.train.Example.FromString(x) for split in splits.values() for x in split]
+    assert len(examples) == 80
+    for example in examples:
+        feature = example.features.feature
+        # Where a value is missing, the column keeps its type.
+        assert {feature[column].WhichOneof("kind") for column in TEXT_COLUMNS} == {"bytes_list"}
+        assert not feature["sub_issue"].bytes_list.value
+        # An inferred type would be int64, and lose the zero of another ZIP code.
+        assert feature["zip_code"].bytes_list.value == [b"33510"]
+        assert feature[LABEL_KEY].int64_list.value[0] in (0, 1)
+    assert run(data, tmp_path / "two") == splits
+
+
+def test_a_bad_row_fails_with_its_place_as_the_last_line(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "good.csv").write_text(rows("good"))
+    bad = tmp_path / "bad.csv"
+    bad.write_text(rows("bad") + "Mortgage,1,2\n")
+
+    assert refusal(tmp_path, tmp_path / "out") == (
+        f"{bad}, row 42: 3 cells, but the header has 11; "
+        "quote each cell that holds a comma, a quote or a line break"
+    )
+
+
+def test_too_few_rows_for_a_split_are_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").write_text(rows("a", 1))
+
+    assert "no complaint falls into split" in refusal(tmp_path, tmp_path / "out")
+
+
+def test_a_folder_without_files_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.txt").write_text(rows("a"))
+
+    assert "no file in it matches '*.csv'" in refusal(tmp_path, tmp_path / "out")
+    assert "there is no such folder" in refusal(tmp_path / "nowhere", tmp_path / "out")
+    assert "it is a file" in refusal(tmp_path / "a.txt", tmp_path / "out")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").symlink_to(tmp_path / "gone.csv")
+    message = refusal(tmp_path, tmp_path / "out")
+    assert message.startswith(f"{tmp_path / 'a.csv'}: cannot be read: ")
+
+    if os.geteuid() == 0:
+        pytest.skip("root may read any file")
+    (tmp_path / "a.csv").unlink()
+    (tmp_path / "a.csv").write_text(rows("a"))
+    (tmp_path / "a.csv").chmod(0)
+    assert "Permission denied" in refusal(tmp_path, tmp_path / "out")
+
+
+def test_a_workers_wrapped_error_is_unwrapped() -> None:
+    from components.csv_executor import _input_problem
+
+    wrapped = RuntimeError(
+        "Traceback (most recent call last):\n  ...\n"
+        "components.errors.InputDataError: a.csv, row 3: bad; mend it [while running 'X/Y']\n"
+    )
+
+    assert _input_problem(wrapped) == "a.csv, row 3: bad; mend it"
+    assert _input_problem(RuntimeError("another error")) is None

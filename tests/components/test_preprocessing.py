@@ -1,0 +1,129 @@
+"""Preprocessing on the values that real complaints hold."""
+
+from typing import Any
+
+import pytest
+
+from components import features
+from components.features import MISSING_ZIP_ID, transformed_name
+
+pytestmark = pytest.mark.whole
+
+
+def test_zip_codes_become_the_number_of_their_first_three_digits() -> None:
+    from components.preprocessing import zip_prefix_ids
+
+    expected = {
+        "33510": 335,
+        "335XX": 335,
+        "335xx": 335,
+        "335**": 335,
+        "945": 945,
+        " 94510 ": 945,
+        "08540": 85,
+        "8540": 85,
+        "8540-1234": 85,
+        "08540-1234": 85,
+        "085401234": 85,
+        "00501": 5,
+        "00000": 0,
+        "": MISSING_ZIP_ID,
+        "XXXXX": MISSING_ZIP_ID,
+        "12": MISSING_ZIP_ID,
+        "33510.0": MISSING_ZIP_ID,
+        "K1A 0B1": MISSING_ZIP_ID,
+        "\uff11\uff12\uff13\uff14\uff15": MISSING_ZIP_ID,
+        "N/A": MISSING_ZIP_ID,
+    }
+
+    assert dict(zip(expected, zip_prefix_ids(list(expected)).numpy(), strict=True)) == expected
+
+
+def test_a_narrative_becomes_words_without_redactions_amounts_and_punctuation() -> None:
+    from components.preprocessing import normalized_narrative
+
+    expected = {
+        "On XX/XX/2015 XXXX XXXX took {$1200.00} !": "on redacted redacted took amount",
+        "XX/XX/XXXX": "redacted",
+        "Acct XXXX-XXXX, paid $5.50.": "acct redacted paid amount",
+        "I didn't, I did n't; “no”": "i didnt i did nt no",
+        "ÉCOLE\u00a0Straße 日本 é": "école straße 日本 é",
+        "line\r\n\r\nbreak\ttab": "line break tab",
+        "Exxon maxx xx-large": "exxon maxx redacted large",
+        "  ": "",
+        "": "",
+    }
+
+    found = [text.decode() for text in normalized_narrative(list(expected)).numpy()]
+
+    assert dict(zip(expected, found, strict=True)) == expected
+
+
+def test_a_narrative_of_20000_characters_is_cut() -> None:
+    from components.preprocessing import normalized_narrative, token_ids
+
+    ids = token_ids(normalized_narrative(["a " * 10_000, "été" * 7_000, ""]))
+
+    assert ids.dense_shape.numpy().tolist() == [3, features.MAX_NARRATIVE_TOKENS]
+    assert ids.indices.numpy()[-1].tolist() == [1, 0]
+
+
+def test_token_ids_leave_zero_for_padding_and_are_stable() -> None:
+    from components.preprocessing import token_ids
+
+    ids = token_ids([" ".join(map(str, range(300)))]).values.numpy()
+
+    assert ids.min() >= 1
+    assert ids.max() < features.TOKEN_BUCKETS
+    # FarmHash, as serving in another process and another TensorFlow must compute it.
+    assert token_ids(["no refund yet"]).values.numpy().tolist() == [1, 2, 3]
+
+
+def test_bytes_that_are_not_utf8_do_not_fail_a_prediction() -> None:
+    from components.preprocessing import length_ids, normalized_narrative, token_ids
+
+    narrative = normalized_narrative([b"caf\xe9 closed"])
+
+    assert token_ids(narrative).values.shape[0] > 0
+    assert length_ids(narrative).numpy()[0] > 0
+
+
+def test_length_ids_double_with_each_step() -> None:
+    from components.preprocessing import length_ids
+
+    texts = ["", "a", "ab", "abc", "a" * 4, "a" * 1023, "a" * 1024, "a" * 10**6]
+
+    assert length_ids(texts).numpy().tolist() == [0, 1, 2, 2, 3, 10, 11, 15]
+
+
+def test_the_transform_graph_numbers_known_unknown_and_missing_values(transformed: Any) -> None:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    output = tft.TFTransformOutput(transformed.graph)
+    raw = {
+        "product": tf.constant([["MORTGAGE "], [" credit\u00a0 card"], ["Never seen"]]),
+        "company": tf.sparse.from_dense([["Bank 1"], [""], ["Other"]]),
+        "zip_code": tf.sparse.from_dense([["335XX"], [""], [""]]),
+    }
+
+    ids = {key: value.numpy() for key, value in output.transform_raw_features(raw).items()}
+
+    products = ids[transformed_name("product")].ravel().tolist()
+    vocabulary = output.vocabulary_by_name("product")
+    assert [vocabulary[product] for product in products[:2]] == [b"mortgage", b"credit card"]
+    buckets = features.OUT_OF_VOCABULARY_BUCKETS
+    assert len(vocabulary) <= products[2] < len(vocabulary) + buckets
+    missing = features.VOCABULARY_SIZES["company"] + buckets
+    assert ids[transformed_name("company")].ravel().tolist()[1] == missing
+    assert missing == features.CATEGORICAL_SIZES["company"] - 1
+    assert ids[transformed_name("zip_code")].ravel().tolist() == [335, 1000, 1000]
+
+
+def test_every_feature_of_the_model_is_transformed(transformed: Any) -> None:
+    import tensorflow_transform as tft
+
+    spec = tft.TFTransformOutput(transformed.graph).transformed_feature_spec()
+
+    keys = {*features.CATEGORICAL_SIZES, features.NARRATIVE_KEY, features.LABEL_KEY}
+    assert set(spec) == {transformed_name(key) for key in keys}

@@ -1,0 +1,105 @@
+"""README's table of settings is what the settings' own docstrings say."""
+
+import dataclasses
+import inspect
+import pathlib
+import re
+import typing
+
+import pytest
+
+from pipelines.settings import (
+    BeamSettings,
+    EvaluationSettings,
+    MetadataSettings,
+    PodSettings,
+    SecretFiles,
+    SecretVariable,
+    SecuritySettings,
+    Settings,
+    Toleration,
+    TrainingSettings,
+    VolumeSettings,
+)
+
+README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
+SECTIONS = {
+    "volume": VolumeSettings,
+    "metadata": MetadataSettings,
+    "security": SecuritySettings,
+    "beam": BeamSettings,
+    "training": TrainingSettings,
+    "evaluation": EvaluationSettings,
+}
+LISTS = {"secret_variables": SecretVariable, "secret_files": SecretFiles}
+TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
+
+
+def table() -> str:
+    settings = Settings()
+    rows = []
+    for field in dataclasses.fields(Settings):
+        about = descriptions(Settings)[field.name]
+        if field.name in ("default", "components"):
+            continue
+        if kind := SECTIONS.get(field.name):
+            for inner in dataclasses.fields(kind):
+                value = getattr(getattr(settings, field.name), inner.name)
+                rows.append((f"{field.name}.{inner.name}", value, descriptions(kind)[inner.name]))
+        elif kind := LISTS.get(field.name):
+            names = ", ".join(f"`{inner.name}`" for inner in dataclasses.fields(kind))
+            rows.append((field.name, (), f"{about} A list of entries with {names}."))
+        else:
+            rows.append((field.name, getattr(settings, field.name), about))
+    pod = settings.pod("CsvExampleGen")
+    for field in dataclasses.fields(PodSettings):
+        about = descriptions(PodSettings)[field.name]
+        if field.name == "tolerations":
+            names = ", ".join(f"`{inner.name}`" for inner in dataclasses.fields(Toleration))
+            about += f" A list of entries with {names}."
+        rows.append((f"COMPONENT.{field.name}", getattr(pod, field.name), about))
+    lines = ["", "| setting | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | {default(value)} | {about} |" for name, value, about in rows]
+    return "\n".join([*lines, "", ""])
+
+
+def default(value: typing.Any) -> str:
+    if value is None or value in ((), {}):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def descriptions(kind: type) -> dict[str, str]:
+    """What the class's docstring says of each attribute, in Markdown."""
+    _, _, attributes = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)
+    return {
+        name: " ".join(text.split()).replace("``", "`").replace("`None`", "`null`")
+        for name, text in found
+    }
+
+
+@pytest.mark.golden
+def test_the_table_of_settings_is_true(request: pytest.FixtureRequest) -> None:
+    text = README.read_text(encoding="utf-8")
+    if request.config.getoption("--rewrite-golden"):
+        text = TABLE.sub(lambda _: table(), text)
+        README.write_text(text, encoding="utf-8")
+
+    assert TABLE.search(text)[0] == table(), "run `make golden`"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "command", re.findall(r"^\.venv/bin/(complaint-pipeline [a-z]+)", README.read_text(), re.M)
+)
+def test_the_commands_in_it_exist(command: str) -> None:
+    from orchestration.cli import cli
+
+    assert command.split()[1] in cli.commands
+
+
+def test_the_make_targets_in_it_exist() -> None:
+    makefile = (README.parent / "Makefile").read_text()
+
+    for target in re.findall(r"(?:`|^)make ([a-z][a-z-]*)", README.read_text(), re.M):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
