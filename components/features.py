@@ -1,8 +1,7 @@
-"""The columns of a consumer complaint: names, kinds, vocabulary sizes and the label.
+"""The columns of a consumer complaint: names, kinds, id ranges and the label.
 
-One home for every column name and every id range that Transform, Trainer and ExampleGen must
-agree on. It imports nothing, so that the data tools and the command line can read it without
-TensorFlow.
+One home for all that ExampleGen, Transform and Trainer must agree on. It imports nothing, so
+that the data tools and the command line can read it without TensorFlow.
 """
 
 import types
@@ -15,7 +14,7 @@ ZIP_CODE_KEY = "zip_code"
 #: Made by Transform from the narrative: how long it is, on a logarithmic scale.
 NARRATIVE_LENGTH_KEY = "narrative_length"
 
-#: The most frequent values that each categorical column keeps in its vocabulary.
+#: The categorical columns, and how many of each one's values the vocabulary has room for.
 VOCABULARY_SIZES: Mapping[str, int] = types.MappingProxyType(
     {
         "product": 32,
@@ -29,8 +28,17 @@ VOCABULARY_SIZES: Mapping[str, int] = types.MappingProxyType(
     }
 )
 
+#: The transformed feature that holds the ids of all categorical columns, in that order.
+CATEGORIES_KEY = "categories"
+
+#: The most frequent values that the vocabulary, one for all categorical columns, keeps.
+VOCABULARY_SIZE = sum(VOCABULARY_SIZES.values())
+
 #: Hash buckets for values outside the vocabulary.
-OUT_OF_VOCABULARY_BUCKETS = 4
+OUT_OF_VOCABULARY_BUCKETS = 8
+
+#: The id of a missing value, after the vocabulary and the hash buckets.
+MISSING_CATEGORY_ID = VOCABULARY_SIZE + OUT_OF_VOCABULARY_BUCKETS
 
 #: The first three digits of a ZIP code name a sectional center: 000 to 999.
 ZIP_PREFIX_LENGTH = 3
@@ -66,19 +74,6 @@ COLUMNS: tuple[str, ...] = (
 
 #: The columns that are text: every one but the label, which is 0 or 1.
 TEXT_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column != LABEL_KEY)
-
-#: How many ids each categorical feature of the model has.
-CATEGORICAL_SIZES: Mapping[str, int] = types.MappingProxyType(
-    {
-        **{
-            # The vocabulary, the hash buckets, and one id for a missing value.
-            key: size + OUT_OF_VOCABULARY_BUCKETS + 1
-            for key, size in VOCABULARY_SIZES.items()
-        },
-        ZIP_CODE_KEY: MISSING_ZIP_ID + 1,
-        NARRATIVE_LENGTH_KEY: NARRATIVE_LENGTH_BUCKETS,
-    }
-)
 
 
 def transformed_name(key: str) -> str:

@@ -18,7 +18,7 @@ class Hyperparameters:
     Attributes:
         batch_size: Examples in a training step.
         learning_rate: Adam's step size at the beginning.
-        embedding_dim: Most dimensions of a categorical feature's embedding.
+        embedding_dim: Dimensions of a categorical value's embedding.
         text_embedding_dim: Dimensions of a word's embedding, for text encoder ``hashed``.
         hidden_units: Units of the first dense layer.
         hidden_layers: Dense layers; each has half the units of the one before.

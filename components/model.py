@@ -7,6 +7,8 @@ Systems", 2016).
 
 import dataclasses
 import math
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +16,15 @@ from tensorflow import keras
 
 from components import features
 from components.hyperparameters import Hyperparameters
+
+#: The features that are ids: how many columns each has, and how many ids.
+ID_FEATURES: Mapping[str, tuple[int, int]] = types.MappingProxyType(
+    {
+        features.CATEGORIES_KEY: (len(features.VOCABULARY_SIZES), features.MISSING_CATEGORY_ID + 1),
+        features.ZIP_CODE_KEY: (1, features.MISSING_ZIP_ID + 1),
+        features.NARRATIVE_LENGTH_KEY: (1, features.NARRATIVE_LENGTH_BUCKETS),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,19 +58,32 @@ def build_model(
             begins at one half.
 
     Returns:
-        A compiled Keras model. Its inputs are a dict by transformed name: ids of shape
-        ``[batch, 1]``, and the narrative as ids ``[batch, tokens]`` padded with 0 (``hashed``)
-        or as text ``[batch, 1]`` (``hub``). Its output is a probability, ``[batch, 1]``.
+        A compiled Keras model. Its inputs are a dict by transformed name: the ids of
+        ``ID_FEATURES``, ``[batch, columns]``, and the narrative as ids ``[batch, tokens]``
+        padded with 0 (``hashed``) or as text ``[batch, 1]`` (``hub``). Its output is a
+        probability, ``[batch, 1]``.
     """
     penalty = keras.regularizers.L2(hyperparameters.l2)
     inputs: dict[str, Any] = {}
     linear, deep = [], []
-    for key, size in features.CATEGORICAL_SIZES.items():
+    for key, (columns, size) in ID_FEATURES.items():
         name = features.transformed_name(key)
-        ids = inputs[name] = keras.Input((1,), name=name, dtype="int64")
-        dim = min(hyperparameters.embedding_dim, math.ceil(math.sqrt(size)))
-        linear.append(_embedded(ids, f"{key}_linear", size, 1, penalty, "zeros"))
-        deep.append(_embedded(ids, f"{key}_embedding", size, dim, penalty, "uniform"))
+        ids = inputs[name] = keras.Input((columns,), name=name, dtype="int64")
+        weights = keras.layers.Embedding(
+            size,
+            1,
+            embeddings_initializer="zeros",
+            embeddings_regularizer=penalty,
+            name=f"{key}_linear",
+        )
+        linear.append(keras.layers.GlobalAveragePooling1D()(weights(ids)))
+        embeddings = keras.layers.Embedding(
+            size,
+            hyperparameters.embedding_dim,
+            embeddings_regularizer=penalty,
+            name=f"{key}_embedding",
+        )
+        deep.append(keras.layers.Flatten()(embeddings(ids)))
 
     name = features.transformed_name(features.NARRATIVE_KEY)
     if text_encoder.kind == "hashed":
@@ -94,7 +118,7 @@ def build_model(
     model.compile(
         optimizer=keras.optimizers.Adam(hyperparameters.learning_rate),
         loss=keras.losses.BinaryCrossentropy(),
-        # Weighted by class weights where there are any: AUC and the others stay unweighted.
+        # Class weights change the loss, not these.
         metrics=[
             keras.metrics.AUC(name="auc", num_thresholds=1000),
             keras.metrics.AUC(name="auc_precision_recall", curve="PR"),
@@ -104,18 +128,6 @@ def build_model(
         ],
     )
     return model
-
-
-def _embedded(ids: Any, name: str, size: int, dim: int, penalty: Any, initializer: str) -> Any:
-    """Returns embeddings of shape ``[batch, dim]`` for ids of shape ``[batch, 1]``."""
-    embedding = keras.layers.Embedding(
-        size,
-        dim,
-        embeddings_initializer=initializer,
-        embeddings_regularizer=penalty,
-        name=name,
-    )
-    return keras.layers.Flatten(name=f"{name}_flat")(embedding(ids))
 
 
 class HashedTextEncoder(keras.layers.Layer):

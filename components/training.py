@@ -135,6 +135,9 @@ def _fit(
     # Keras evaluates after an epoch: here a share of the steps, not a pass over the data.
     epochs = min(_EVALUATIONS, fn_args.train_steps)
     steps = fn_args.train_steps // epochs
+    early_stopping = keras.callbacks.EarlyStopping(
+        "val_auc", mode="max", patience=patience, restore_best_weights=True
+    )
     history = model.fit(
         train_batches,
         epochs=epochs,
@@ -142,9 +145,7 @@ def _fit(
         validation_data=eval_batches.take(fn_args.eval_steps or -1),
         callbacks=[
             keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.EarlyStopping(
-                "val_auc", mode="max", patience=patience, restore_best_weights=True
-            ),
+            early_stopping,
             keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
             keras.callbacks.BackupAndRestore(
                 backup_folder,
@@ -161,6 +162,9 @@ def _fit(
             f"the loss was {losses[-1]} after {len(losses)} evaluations; lower hyperparameter "
             "learning_rate"
         )
+    # Keras 2 restores them only where it stopped early, not after the last step.
+    if early_stopping.best_weights is not None:
+        model.set_weights(early_stopping.best_weights)
 
 
 def _backup_folder(fn_args: FnArgs) -> str:

@@ -183,7 +183,7 @@ def eval_config(
                     ),
                     change_threshold=tfma.GenericChangeThreshold(
                         direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-                        # TFMA asks for a change strictly above; an equal model is not worse.
+                        # An equal model is not worse, however the difference is rounded.
                         absolute={"value": -auc_tolerance - 1e-10},
                     ),
                 ),

@@ -19,8 +19,8 @@ _STOP_SECONDS = 20.0
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
 # The shell ends the server when its standard input ends: with the context, or with the tests'
-# process, however that dies. `wait` keeps the folder until the server has left it.
-_SUPERVISE = '"$@" & cat; kill -TERM $!; wait $!'
+# process, however that dies. SIGTERM would be lost on a server that is still starting.
+_SUPERVISE = '"$@" & cat; kill -KILL $!; wait $!'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +54,9 @@ class MariaDb:
 
     def execute(self, sql: str) -> str:
         """Runs statements as root and returns what they print, without column names."""
+        options = ["--no-defaults", "--user=root", "--batch", "--skip-column-names"]
         return subprocess.run(
-            [_program("mariadb"), "--no-defaults", "--user=root", f"--socket={self.socket}"]
-            + ["--batch", "--skip-column-names"],
+            [_program("mariadb"), *options, f"--socket={self.socket}"],
             input=sql,
             capture_output=True,
             text=True,
@@ -87,10 +87,10 @@ def running_mariadb(folder: pathlib.Path) -> Iterator[MariaDb]:
     log = folder / "server.log"
     # A server that root starts refuses to run as root unless told to.
     user = ["--user=root"] if os.geteuid() == 0 else []
+    options = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]
     with log.open("ab") as output:
         subprocess.run(
-            [_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", *user]
-            + ["--auth-root-authentication-method=normal", "--skip-test-db"],
+            [_program("mariadb-install-db"), *options, f"--datadir={data}", *user],
             stdout=output,
             stderr=output,
             check=True,
@@ -106,14 +106,23 @@ def running_mariadb(folder: pathlib.Path) -> Iterator[MariaDb]:
             database="metadata",
             socket=pathlib.Path(short, "socket"),
         )
+        options = [
+            "--no-defaults",
+            *user,
+            f"--datadir={data}",
+            f"--socket={server.socket}",
+            f"--port={server.port}",
+            "--skip-networking=0",
+            f"--bind-address={server.host}",
+            "--skip-name-resolve",
+            # Small and quick: nothing here has to outlive a power cut.
+            "--innodb-buffer-pool-size=16M",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--skip-log-bin",
+        ]
         with log.open("ab") as output:
             process = subprocess.Popen(
-                ["sh", "-c", _SUPERVISE, "sh", _program("mariadbd"), "--no-defaults", *user]
-                + [f"--datadir={data}", f"--socket={server.socket}", f"--port={server.port}"]
-                + ["--skip-networking=0", f"--bind-address={server.host}"]
-                # Small and quick: nothing here has to outlive a power cut.
-                + ["--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0"]
-                + ["--skip-log-bin", "--skip-name-resolve"],
+                ["sh", "-c", _SUPERVISE, "sh", _program("mariadbd"), *options],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,

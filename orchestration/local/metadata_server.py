@@ -8,6 +8,7 @@ program that also runs pipeline steps starts the server as a process of its own:
 
 import argparse
 import concurrent.futures
+import contextlib
 import errno
 import json
 import os
@@ -93,6 +94,9 @@ class MetadataServer:
             self._server.start()
             return GrpcTarget(self._host, port)
         except BaseException:
+            # gRPC frees the port of a server that never ran only with the garbage.
+            with contextlib.suppress(ValueError):
+                self._server.start()
             self.stop()
             raise
 
@@ -200,29 +204,33 @@ def _bind(server: grpc.Server, host: str, port: int) -> int:
             f"cannot listen on host {host!r}: {reason}: use a name or address of this machine"
         ) from error
     literal = f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
+    _check_free(family, address, host)
     try:
-        bound = server.add_insecure_port(f"{literal}:{port}")
+        return server.add_insecure_port(f"{literal}:{port}")
     except RuntimeError as error:
-        raise MetadataError(_bind_failure(family, address, host)) from error
-    return bound
+        raise _cannot_listen(host, port, "gRPC cannot bind it") from error
 
 
-def _bind_failure(family: int, address: tuple, host: str) -> str:
-    """Says why gRPC, which does not tell, could not bind: the system is asked again."""
-    port = address[1]
-    reason = "gRPC cannot bind it"
+def _check_free(family: int, address: tuple, host: str) -> None:
+    """Says why an address cannot be had; gRPC only writes that to standard error."""
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except OSError as error:
+            port = address[1]
             if error.errno == errno.EADDRINUSE:
-                return (
+                raise MetadataError(
                     f"port {port} is in use on {host}: stop the process that holds it, or choose "
                     "another port (0 takes a free one)"
-                )
-            reason = error.strerror or str(error)
-    return f"cannot listen on {host}, port {port}: {reason}: choose another host or port"
+                ) from error
+            raise _cannot_listen(host, port, error.strerror or str(error)) from error
+
+
+def _cannot_listen(host: str, port: int, reason: str) -> MetadataError:
+    return MetadataError(
+        f"cannot listen on {host}, port {port}: {reason}: choose another host or port"
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ that the core lacks.
 from collections.abc import Callable
 
 import grpc
+from google.protobuf.message import DecodeError
 from ml_metadata import errors
 from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as core
 from ml_metadata.proto import metadata_store_service_pb2 as service_pb2
@@ -65,6 +66,9 @@ def _behavior(call: Call) -> Callable[[bytes, grpc.ServicerContext], bytes]:
     def behavior(request: bytes, context: grpc.ServicerContext) -> bytes:
         try:
             return call(request)
+        except DecodeError:
+            # In the words of the core, which parses all other requests.
+            return context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Could not parse proto")
         except errors.StatusError as error:
             # MLMD's codes are absl's, and those are gRPC's numbers.
             code = _STATUS_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN)

@@ -176,6 +176,9 @@ def resume_command(run_id: str, home: pathlib.Path) -> str:
 def _go(plan: _Plan, home: pathlib.Path, console: Console) -> RunRecord:
     """Runs the steps and writes into the record how it went, whatever happens."""
     record, folder = plan.record, plan.folder
+    # gRPC would look for the metadata server on this machine by way of an http_proxy; the steps
+    # inherit this.
+    os.environ["no_grpc_proxy"] = "127.0.0.1,localhost,::1"
     record.state, record.ended = run_record.RUNNING, None
     record.started = run_record.now()
     folder.write(record)

@@ -86,6 +86,8 @@ def compile_command(
             )
         # TensorFlow's start-up notes are about training, and hide what the user is to read.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Keras would write its settings into the user's home when it is imported.
+        os.environ.setdefault("KERAS_HOME", os.devnull)
         with warnings.catch_warnings():
             # Google's clients warn of Python 3.10, which TFX 1.15.1 needs; KFP of ContainerOp.
             warnings.simplefilter("ignore", FutureWarning)

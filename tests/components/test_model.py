@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from components import features
 from components.features import NARRATIVE_KEY, transformed_name
 from components.hyperparameters import Hyperparameters
 
@@ -40,9 +39,11 @@ def inputs(narrative: Any) -> dict[str, Any]:
     """Two examples: the lowest and the highest id of each feature."""
     import tensorflow as tf
 
+    from components.model import ID_FEATURES
+
     ids = {
-        transformed_name(key): tf.constant([[0], [size - 1]], tf.int64)
-        for key, size in features.CATEGORICAL_SIZES.items()
+        transformed_name(key): tf.constant([[0] * columns, [size - 1] * columns], tf.int64)
+        for key, (columns, size) in ID_FEATURES.items()
     }
     return ids | {NARRATIVE: tf.constant(narrative)}
 

@@ -76,7 +76,7 @@ def test_token_ids_leave_zero_for_padding_and_are_stable() -> None:
     assert ids.min() >= 1
     assert ids.max() < features.TOKEN_BUCKETS
     # FarmHash, as serving in another process and another TensorFlow must compute it.
-    assert token_ids(["no refund yet"]).values.numpy().tolist() == [1, 2, 3]
+    assert token_ids(["no refund yet"]).values.numpy().tolist() == [6917, 3414, 3729]
 
 
 def test_bytes_that_are_not_utf8_do_not_fail_a_prediction() -> None:
@@ -103,27 +103,44 @@ def test_the_transform_graph_numbers_known_unknown_and_missing_values(transforme
     output = tft.TFTransformOutput(transformed.graph)
     raw = {
         "product": tf.constant([["MORTGAGE "], [" credit\u00a0 card"], ["Never seen"]]),
-        "company": tf.sparse.from_dense([["Bank 1"], [""], ["Other"]]),
+        "company": tf.sparse.from_dense([["Bank 1"], [""], ["Mortgage"]]),
         "zip_code": tf.sparse.from_dense([["335XX"], [""], [""]]),
     }
 
-    ids = {key: value.numpy() for key, value in output.transform_raw_features(raw).items()}
+    # Serving gives the graph every column of the schema.
+    raw |= {
+        column: tf.sparse.from_dense([[""]] * 3)
+        for column in features.TEXT_COLUMNS
+        if column not in {*raw, "sub_issue"}
+    }
 
-    products = ids[transformed_name("product")].ravel().tolist()
-    vocabulary = output.vocabulary_by_name("product")
-    assert [vocabulary[product] for product in products[:2]] == [b"mortgage", b"credit card"]
-    buckets = features.OUT_OF_VOCABULARY_BUCKETS
-    assert len(vocabulary) <= products[2] < len(vocabulary) + buckets
-    missing = features.VOCABULARY_SIZES["company"] + buckets
-    assert ids[transformed_name("company")].ravel().tolist()[1] == missing
-    assert missing == features.CATEGORICAL_SIZES["company"] - 1
-    assert ids[transformed_name("zip_code")].ravel().tolist() == [335, 1000, 1000]
+    ids = output.transform_raw_features(raw)
+
+    zip_codes = ids[transformed_name(features.ZIP_CODE_KEY)].numpy().ravel().tolist()
+    assert zip_codes == [335, MISSING_ZIP_ID, MISSING_ZIP_ID]
+    categories = ids[transformed_name(features.CATEGORIES_KEY)].numpy()
+    columns = list(features.VOCABULARY_SIZES)
+    products = categories[:, columns.index("product")].tolist()
+    companies = categories[:, columns.index("company")].tolist()
+    vocabulary = output.vocabulary_by_name(features.CATEGORIES_KEY)
+    known = [vocabulary[index].decode() for index in (*products[:2], companies[0])]
+    assert known == ["product=mortgage", "product=credit card", "company=bank 1"]
+    unknown = range(len(vocabulary), len(vocabulary) + features.OUT_OF_VOCABULARY_BUCKETS)
+    assert products[2] in unknown
+    # A company by a product's name is still a company that was never seen.
+    assert companies[2] in unknown
+    assert companies[1] == features.MISSING_CATEGORY_ID
+    assert (categories[:, columns.index("sub_issue")] == features.MISSING_CATEGORY_ID).all()
 
 
 def test_every_feature_of_the_model_is_transformed(transformed: Any) -> None:
     import tensorflow_transform as tft
 
+    from components.model import ID_FEATURES
+
     spec = tft.TFTransformOutput(transformed.graph).transformed_feature_spec()
 
-    keys = {*features.CATEGORICAL_SIZES, features.NARRATIVE_KEY, features.LABEL_KEY}
+    keys = {*ID_FEATURES, features.NARRATIVE_KEY, features.LABEL_KEY}
     assert set(spec) == {transformed_name(key) for key in keys}
+    for key, (columns, _) in ID_FEATURES.items():
+        assert spec[transformed_name(key)].shape == [columns]

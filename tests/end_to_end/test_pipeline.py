@@ -23,7 +23,7 @@ from tests.end_to_end.project import (
     steps,
     succeeded,
     workplace,
-)
+)from tests.mariadb import mariadb_missing, running_mariadb
 
 pytestmark = pytest.mark.whole
 
@@ -286,3 +286,20 @@ def test_a_full_disk_is_one_line_and_leaves_the_metadata_usable(tmp_path: pathli
     assert "step csvexamplegen failed" in done.stderr
     assert "No space left on device" in done.stderr
     assert succeeded(place.run(only_tasks(tmp_path, "csvexamplegen")))["state"] == "Succeeded"
+
+
+def test_mariadb_keeps_the_metadata_of_a_run(tmp_path: pathlib.Path) -> None:
+    if reason := mariadb_missing():
+        pytest.skip(reason)
+    place = workplace(tmp_path)
+    cut = only_tasks(tmp_path, "csvexamplegen", "statisticsgen", "schemagen")
+    with running_mariadb(tmp_path / "mariadb") as server:
+        options = ("--metadata", server.target)
+        first = succeeded(place.run(cut, *options, MYSQL_PWD=server.password))
+        second = succeeded(place.run(cut, *options, MYSQL_PWD=server.password))
+
+    assert {step["cached"] for step in first["steps"]} == {False}
+    assert {step["cached"] for step in second["steps"]} == {True}
+    assert not (place.home / "metadata.db").exists()
+    written = (place.home / "runs" / first["id"] / "run.json").read_text()
+    assert server.password not in written

@@ -557,3 +557,18 @@ def test_the_json_of_a_run_is_alone_on_standard_output(tmp_path: pathlib.Path) -
     )
 
     assert json.loads(done.stdout)["state"] == "Succeeded"
+
+
+def test_a_proxy_for_the_internet_is_not_asked_for_this_machine(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, workflow([container("step", "true")]))
+    proxy = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "run", path, "--home", tmp_path / "home"],
+        env={**os.environ, **proxy, "no_proxy": "", "NO_PROXY": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

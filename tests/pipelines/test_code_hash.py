@@ -1,0 +1,73 @@
+"""The hash of the code in the pods: any change of the code changes it, nothing else does."""
+
+import pathlib
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+import components
+from pipelines.code_hash import code_hash
+
+
+@pytest.fixture
+def package(tmp_path: pathlib.Path) -> pathlib.Path:
+    folder = tmp_path / "package"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "__init__.py").write_bytes(b"")
+    (folder / "model.py").write_bytes(b"a = 1\nb = 2\n")
+    (folder / "inner" / "layer.py").write_bytes(b"c = 3\n")
+    return folder
+
+
+CHANGES: dict[str, Callable[[pathlib.Path], object]] = {
+    "text": lambda folder: (folder / "model.py").write_bytes(b"a = 1\nb = 3\n"),
+    "inner text": lambda folder: (folder / "inner" / "layer.py").write_bytes(b"c = 4\n"),
+    "name": lambda folder: (folder / "model.py").rename(folder / "models.py"),
+    "folder": lambda folder: (folder / "model.py").rename(folder / "inner" / "model.py"),
+    "new file": lambda folder: (folder / "new.py").write_bytes(b""),
+    "file removed": lambda folder: (folder / "__init__.py").unlink(),
+    "text moved to another file": lambda folder: (
+        (folder / "model.py").write_bytes(b"a = 1\n"),
+        (folder / "inner" / "layer.py").write_bytes(b"b = 2\nc = 3\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_change_of_the_code_changes_the_hash(
+    package: pathlib.Path, change: Callable[[pathlib.Path], object]
+) -> None:
+    before = code_hash(package)
+
+    change(package)
+
+    assert code_hash(package) != before
+
+
+NO_CHANGES: dict[str, Callable[[pathlib.Path], object]] = {
+    "bytecode": lambda folder: (
+        (folder / "__pycache__").mkdir(),
+        (folder / "__pycache__" / "model.cpython-310.pyc").write_bytes(b"x"),
+    ),
+    "line ends of Windows": lambda folder: (folder / "model.py").write_bytes(b"a = 1\r\nb = 2\r\n"),
+    "time": lambda folder: (folder / "model.py").touch(),
+}
+
+
+@pytest.mark.parametrize("change", NO_CHANGES.values(), ids=NO_CHANGES.keys())
+def test_what_is_not_code_does_not_change_the_hash(
+    package: pathlib.Path, change: Callable[[pathlib.Path], object]
+) -> None:
+    before = code_hash(package)
+
+    change(package)
+
+    assert code_hash(package) == before
+
+
+def test_the_place_of_the_package_does_not_matter(tmp_path: pathlib.Path) -> None:
+    here = pathlib.Path(components.__path__[0])
+    there = shutil.copytree(here, tmp_path / "elsewhere" / "components")
+
+    assert code_hash(there) == code_hash(here)

@@ -1,0 +1,193 @@
+"""From settings to the pods of all components, on real ContainerOps."""
+
+from typing import Any
+
+import pytest
+from kfp import dsl
+from kfp.compiler._op_to_template import _op_to_template
+
+from pipelines.kubeflow_pipelines.pods import pod_op_funcs
+from pipelines.settings import COMPONENT_IDS, Settings, load_settings
+
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+
+METADATA_LABELS = {"add-pod-env": "true", "pipelines.kubeflow.org/pipeline-sdk-type": "tfx"}
+
+
+def pods(*overrides: str, node_ids: tuple[str, ...] = COMPONENT_IDS) -> dict[str, dict[str, Any]]:
+    """Returns each component's Argo template by node id."""
+    settings = load_settings(overrides=overrides)
+    return {node_id: _template(settings, node_id) for node_id in node_ids}
+
+
+def _template(settings: Settings, node_id: str) -> dict[str, Any]:
+    op = dsl.ContainerOp(name=node_id, image="image:1")
+    for name, value in METADATA_LABELS.items():
+        op.add_pod_label(name, value)
+    for func in pod_op_funcs(settings):
+        op.apply(func)
+    return _op_to_template(op)
+
+
+def variables(pod: dict[str, Any]) -> dict[str, Any]:
+    env = pod["container"].get("env", [])
+    names = [entry["name"] for entry in env]
+    assert len(set(names)) == len(names)
+    return {entry["name"]: entry.get("value") or entry["valueFrom"] for entry in env}
+
+
+def secret_ref(name: str, key: str) -> dict[str, dict[str, str]]:
+    return {"secretKeyRef": {"key": key, "name": name}}
+
+
+def test_every_pod_mounts_the_volume() -> None:
+    for pod in pods("volume.claim=c", "volume.name=v", "volume.mount_path=/m").values():
+        assert pod["volumes"] == [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+        assert pod["container"]["volumeMounts"] == [{"mountPath": "/m", "name": "v"}]
+
+
+def test_without_a_volume_nothing_is_mounted() -> None:
+    for pod in pods("volume=null", "input_root=gs://a", "output_root=gs://b").values():
+        assert "volumes" not in pod
+        assert "volumeMounts" not in pod["container"]
+
+
+def test_every_pod_is_unprivileged() -> None:
+    for pod in pods("security.user=1234", "security.group=5678").values():
+        context = pod["container"]["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert (context["runAsUser"], context["runAsGroup"]) == (1234, 5678)
+
+
+def test_pods_run_as_the_image_says_when_root_is_allowed() -> None:
+    for pod in pods("security.run_as_non_root=false").values():
+        assert "securityContext" not in pod["container"]
+
+
+def test_every_pod_has_requests_a_memory_limit_retries_and_a_timeout_by_default() -> None:
+    for node_id, pod in pods().items():
+        resources = pod["container"]["resources"]
+        assert resources["requests"].keys() == {"cpu", "memory"}, node_id
+        assert resources["limits"].keys() == {"memory"}, node_id
+        assert pod["retryStrategy"]["limit"] >= 1, node_id
+        assert pod["retryStrategy"]["backoff"].keys() == {"duration", "factor"}, node_id
+        assert pod["activeDeadlineSeconds"] > 0, node_id
+
+
+def test_one_component_differs_from_the_default() -> None:
+    templates = pods(
+        "default.ephemeral_storage=1Gi",
+        "default.ephemeral_storage_limit=2Gi",
+        "trainer.ephemeral_storage=3Gi",
+        "trainer.ephemeral_storage_limit=4Gi",
+    )
+
+    for node_id, pod in templates.items():
+        resources = pod["container"]["resources"]
+        found = [resources[kind]["ephemeral-storage"] for kind in ("requests", "limits")]
+        assert found == (["3Gi", "4Gi"] if node_id == "Trainer" else ["1Gi", "2Gi"]), node_id
+
+
+def test_gpus_of_the_default_section_are_in_the_trainers_pod_alone() -> None:
+    templates = pods("default.gpus=1", "default.gpu_type=nvidia-l4")
+
+    limits = {
+        node_id: pod["container"]["resources"]["limits"] for node_id, pod in templates.items()
+    }
+    assert [node_id for node_id, limit in limits.items() if "nvidia.com/gpu" in limit] == [
+        "Trainer"
+    ]
+    assert [node_id for node_id, pod in templates.items() if "nodeSelector" in pod] == ["Trainer"]
+    assert templates["Trainer"]["nodeSelector"] == {"cloud.google.com/gke-accelerator": "nvidia-l4"}
+
+
+def test_a_gpu_count_of_0_asks_for_none() -> None:
+    limits = pods("trainer.gpus=0")["Trainer"]["container"]["resources"]["limits"]
+
+    assert "nvidia.com/gpu" not in limits
+
+
+def test_placement_of_one_component() -> None:
+    templates = pods(
+        "trainer.node_selector={pool: big}",
+        "trainer.tolerations=[{key: gpu, operator: Exists, effect: NoSchedule}]",
+    )
+
+    assert templates["Trainer"]["nodeSelector"] == {"pool": "big"}
+    assert templates["Trainer"]["tolerations"] == [
+        {"effect": "NoSchedule", "key": "gpu", "operator": "Exists"}
+    ]
+    assert "nodeSelector" not in templates["Evaluator"]
+    assert "tolerations" not in templates["Evaluator"]
+
+
+def test_zero_retries_is_no_retry_strategy() -> None:
+    templates = pods("trainer.retries=0")
+
+    assert "retryStrategy" not in templates["Trainer"]
+    assert "retryStrategy" in templates["Evaluator"]
+
+
+def test_the_imported_schema_is_set_up_as_schema_gen() -> None:
+    templates = pods("schema_gen.timeout_seconds=77", node_ids=("SchemaGen", "ImportSchemaGen"))
+
+    assert templates["SchemaGen"]["activeDeadlineSeconds"] == 77
+    assert templates["ImportSchemaGen"]["activeDeadlineSeconds"] == 77
+
+
+def test_labels_and_annotations_are_added_to_tfxs() -> None:
+    for pod in pods("pod_labels={team: a}", "pod_annotations={example.com/b: c d}").values():
+        assert pod["metadata"]["labels"].items() >= {**METADATA_LABELS, "team": "a"}.items()
+        assert pod["metadata"]["annotations"]["example.com/b"] == "c d"
+
+
+def test_the_pull_policy_is_the_clusters_unless_set() -> None:
+    assert "imagePullPolicy" not in pods()["Trainer"]["container"]
+    for pod in pods("image_pull_policy=Always").values():
+        assert pod["container"]["imagePullPolicy"] == "Always"
+
+
+def test_secrets_reach_every_pod_by_reference() -> None:
+    templates = pods(
+        "secret_variables=[{secret: db, key: password, variable: DB_PASSWORD}]",
+        "secret_files=[{secret: keys, mount_path: /keys, variable: KEY_FILE, key: a.json}]",
+        "aws_secret=aws",
+        "gcp_secret=gcp",
+    )
+
+    for pod in templates.values():
+        found = variables(pod)
+        assert found["DB_PASSWORD"] == secret_ref("db", "password")
+        assert found["KEY_FILE"] == "/keys/a.json"
+        assert found["AWS_SECRET_ACCESS_KEY"] == secret_ref("aws", "AWS_SECRET_ACCESS_KEY")
+        assert found["GOOGLE_APPLICATION_CREDENTIALS"] == "/secret/gcp-credentials/gcp.json"
+        secrets = [
+            volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume
+        ]
+        assert secrets == ["gcp", "keys"]
+
+
+def test_mysqls_user_and_password_come_from_the_secret() -> None:
+    templates = pods(
+        "metadata={kind: mysql, host: db, port: 3306, secret: s, user_key: u, password_key: p}"
+    )
+
+    for pod in templates.values():
+        assert variables(pod) == {
+            "METADATA_MYSQL_USER": secret_ref("s", "u"),
+            "METADATA_MYSQL_PASSWORD": secret_ref("s", "p"),
+        }
+
+
+def test_only_the_steps_with_user_code_look_for_it_beside_the_module_file() -> None:
+    templates = pods("module_file=/tfx-data/release-7/components/module.py")
+
+    paths = {node_id: variables(pod).get("PYTHONPATH") for node_id, pod in templates.items()}
+    assert {node_id for node_id, path in paths.items() if path} == {"Transform", "Trainer"}
+    assert paths["Trainer"] == "/tfx-data/release-7"
+
+
+@pytest.mark.parametrize("module", ["null", "gs://bucket/components/module.py"])
+def test_code_in_the_image_or_a_bucket_needs_no_python_path(module: str) -> None:
+    for pod in pods(f"module_file={module}").values():
+        assert variables(pod) == {}
