@@ -178,7 +178,7 @@ def _go(plan: _Plan, home: pathlib.Path, console: Console) -> RunRecord:
     record, folder = plan.record, plan.folder
     # gRPC would look for the metadata server on this machine by way of an http_proxy; the steps
     # inherit this.
-    os.environ["no_grpc_proxy"] = "127.0.0.1,localhost,::1"
+    os.environ["no_grpc_proxy"] = "127.0.0.1,localhost,::1"  # noqa: SIM112 (gRPC's name)
     record.state, record.ended = run_record.RUNNING, None
     record.started = run_record.now()
     folder.write(record)

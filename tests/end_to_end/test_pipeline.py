@@ -23,7 +23,8 @@ from tests.end_to_end.project import (
     steps,
     succeeded,
     workplace,
-)from tests.mariadb import mariadb_missing, running_mariadb
+)
+from tests.mariadb import mariadb_missing, running_mariadb
 
 pytestmark = pytest.mark.whole
 
@@ -293,7 +294,7 @@ def test_mariadb_keeps_the_metadata_of_a_run(tmp_path: pathlib.Path) -> None:
         pytest.skip(reason)
     place = workplace(tmp_path)
     cut = only_tasks(tmp_path, "csvexamplegen", "statisticsgen", "schemagen")
-    with running_mariadb(tmp_path / "mariadb") as server:
+    with running_mariadb(tmp_path) as server:
         options = ("--metadata", server.target)
         first = succeeded(place.run(cut, *options, MYSQL_PWD=server.password))
         second = succeeded(place.run(cut, *options, MYSQL_PWD=server.password))
