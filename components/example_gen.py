@@ -1,6 +1,8 @@
 """CsvExampleGen for complaints, with declared column types and errors that name the row."""
 
+from google.protobuf import wrappers_pb2
 from tfx.components.example_gen import utils
+from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.components.example_gen.csv_example_gen import component
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.orchestration.data_types import RuntimeParameter
@@ -22,6 +24,7 @@ class CsvExampleGen(component.CsvExampleGen):
         input_base: str | RuntimeParameter,
         input_config: example_gen_pb2.Input | RuntimeParameter | None = None,
         output_config: example_gen_pb2.Output | RuntimeParameter | None = None,
+        code_hash: str = "",
     ) -> None:
         """Creates the component.
 
@@ -30,9 +33,20 @@ class CsvExampleGen(component.CsvExampleGen):
             input_config: Input splits and their patterns; by default every ``*.csv`` file is
                 one split.
             output_config: Output splits; TFX's default is two thirds ``train``, one ``eval``.
+            code_hash: Hash of the code that reads the files. TFX's cache key does not know the
+                code, but it does know this.
         """
-        super().__init__(
+        # TFX's CsvExampleGen takes no custom configuration; what it derives from does.
+        FileBasedExampleGen.__init__(
+            self,
             input_base=input_base,
             input_config=input_config or utils.make_default_input_config(_PATTERN),
             output_config=output_config,
+            custom_config=_custom_config(code_hash),
         )
+
+
+def _custom_config(code_hash: str) -> example_gen_pb2.CustomConfig:
+    config = example_gen_pb2.CustomConfig()
+    config.custom_config.Pack(wrappers_pb2.StringValue(value=code_hash))
+    return config

@@ -44,6 +44,7 @@ def init_components(
     ai_platform_serving_args: dict[str, Any] | None = None,
     module_file: str | None = None,
     schema_file: str | None = None,
+    example_gen_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
 ) -> list[BaseNode]:
@@ -64,6 +65,7 @@ def init_components(
         module_file: Python file with ``preprocessing_fn`` and ``run_fn``; ``None`` takes the
             installed package's own.
         schema_file: Curated schema to import; ``None`` infers the schema from the statistics.
+        example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
 
@@ -91,6 +93,7 @@ def init_components(
                 ]
             )
         ),
+        code_hash=example_gen_code_hash,
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     if schema_file is None:

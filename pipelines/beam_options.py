@@ -3,11 +3,12 @@
 from pipelines.settings import BeamSettings
 
 
-def beam_pipeline_args(settings: BeamSettings) -> list[str]:
+def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
     """Returns the flags for Beam.
 
     Args:
         settings: The choice of runner and its options.
+        image: Container image of workers on other machines.
 
     Returns:
         The flags. A list, because TFX 1.15.1 adds its own list to it.
@@ -16,5 +17,8 @@ def beam_pipeline_args(settings: BeamSettings) -> list[str]:
         f"--runner={settings.runner}",
         f"--direct_running_mode={settings.running_mode}",
         f"--direct_num_workers={settings.workers}",
+        # Without an image for the workers, TFX packs itself into a source distribution for them
+        # before each Beam pipeline, whatever the runner.
+        f"--sdk_container_image={image}",
         *settings.options,
     ]

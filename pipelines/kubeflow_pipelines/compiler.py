@@ -19,7 +19,7 @@ from tfx.orchestration.kubeflow.proto import kubeflow_pb2
 import components
 from pipelines import base_pipeline
 from pipelines.beam_options import beam_pipeline_args
-from pipelines.code_hash import code_hash
+from pipelines.code_hash import EXAMPLE_GEN_MODULES, code_hash
 from pipelines.kubeflow_pipelines import pods
 from pipelines.kubeflow_pipelines.canonical import canonical_yaml
 from pipelines.settings import MetadataSettings, Settings
@@ -101,7 +101,7 @@ def compile_workflow(settings: Settings) -> str:
             components=init_components(settings),
             pipeline_name=settings.pipeline_name,
             pipeline_root=settings.pipeline_root,
-            beam_pipeline_args=beam_pipeline_args(settings.beam),
+            beam_pipeline_args=beam_pipeline_args(settings.beam, settings.image),
             enable_cache=settings.enable_cache,
         )
         runner = _InMemoryRunner(config, _pipeline_conf(settings))
@@ -128,10 +128,12 @@ def init_components(settings: Settings) -> list[Any]:
         The components, in the order of ``base_pipeline.init_components``.
     """
     training = settings.training
-    digest = code_hash(pathlib.Path(components.__path__[0]))
+    package = pathlib.Path(components.__path__[0])
+    digest = code_hash(package)
     text_encoder = {"kind": training.text_encoder, "handle": training.text_encoder_handle}
     return base_pipeline.init_components(
         data_root=settings.data_root,
+        example_gen_code_hash=code_hash(package, EXAMPLE_GEN_MODULES),
         train_steps=training.train_steps,
         eval_steps=training.eval_steps,
         auc_lower_bound=settings.evaluation.auc_lower_bound,

@@ -26,7 +26,7 @@ def main() -> None:
         components=init_components(settings),
         pipeline_name=settings.pipeline_name,
         pipeline_root=settings.pipeline_root,
-        beam_pipeline_args=beam_pipeline_args(settings.beam),
+        beam_pipeline_args=beam_pipeline_args(settings.beam, settings.image),
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(volume / "metadata.db")
         ),

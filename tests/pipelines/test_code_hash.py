@@ -1,13 +1,14 @@
 """The hash of the code in the pods: any change of the code changes it, nothing else does."""
 
 import pathlib
+import re
 import shutil
 from collections.abc import Callable
 
 import pytest
 
 import components
-from pipelines.code_hash import code_hash
+from pipelines.code_hash import EXAMPLE_GEN_MODULES, code_hash
 
 
 @pytest.fixture
@@ -71,3 +72,28 @@ def test_the_place_of_the_package_does_not_matter(tmp_path: pathlib.Path) -> Non
     there = shutil.copytree(here, tmp_path / "elsewhere" / "components")
 
     assert code_hash(there) == code_hash(here)
+
+
+def test_the_modules_of_example_gen_are_all_that_its_executor_imports() -> None:
+    folder = pathlib.Path(components.__path__[0])
+    imported = {
+        f"{name}.py"
+        for module in EXAMPLE_GEN_MODULES
+        for name in re.findall(
+            r"^from components\.(\w+) import", (folder / module).read_text(), re.MULTILINE
+        )
+    }
+
+    # The errors change what is said, not what is read.
+    assert imported - {"errors.py"} <= EXAMPLE_GEN_MODULES
+
+
+def test_other_files_than_the_named_ones_do_not_count(package: pathlib.Path) -> None:
+    names = frozenset({"model.py"})
+    before = code_hash(package, names)
+
+    (package / "inner" / "layer.py").write_bytes(b"c = 4\n")
+    unchanged = code_hash(package, names)
+    (package / "model.py").write_bytes(b"a = 2\n")
+
+    assert before == unchanged != code_hash(package, names)

@@ -257,21 +257,29 @@ def test_the_hash_of_the_code_is_in_the_cache_key_of_transform_and_trainer(
     }
 
 
-def test_changed_code_changes_transform_and_trainer_alone(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("read_by_example_gen", "changed"),
+    [(False, {"transform", "trainer"}), (True, {"csvexamplegen"})],
+)
+def test_changed_code_changes_the_steps_that_run_it_alone(
+    monkeypatch: pytest.MonkeyPatch, read_by_example_gen: bool, changed: set[str]
 ) -> None:
     from pipelines.kubeflow_pipelines import compiler
 
     compiled = []
     for digest in ("a" * 64, "b" * 64):
-        monkeypatch.setattr(compiler, "code_hash", lambda folder, digest=digest: digest)
+
+        def code_hash(folder: object, names: object = None, digest: str = digest) -> str:
+            return digest if (names is not None) == read_by_example_gen else "0" * 64
+
+        monkeypatch.setattr(compiler, "code_hash", code_hash)
         compiled.append(yaml.safe_load(compiler.compile_workflow(load_settings())))
 
     before, after = (
         {template["name"]: template for template in workflow["spec"].pop("templates")}
         for workflow in compiled
     )
-    assert {name for name in before if before[name] != after[name]} == {"transform", "trainer"}
+    assert {name for name in before if before[name] != after[name]} == changed
     assert before.keys() == after.keys()
     assert compiled[0] == compiled[1]
 
