@@ -13,6 +13,7 @@ VOLUME := $(HOME_DIR)/volume
 WORKFLOW := argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml
 IMAGE ?= complaint-pipeline:0.1.0
 BENCH_ROWS ?= 67000
+BENCH_PAIRS ?= 3
 
 .PHONY: help setup run test test-quick lint format golden compile validate lock image bench clean
 
@@ -64,8 +65,8 @@ lock: ## Resolve requirements*.txt anew (UPGRADE="--upgrade-package apache-beam"
 image: ## Build the container image (IMAGE=registry/name:tag)
 	docker build --tag $(IMAGE) .
 
-bench: setup ## Time the YAML against TFX's LocalDagRunner (BENCH_ROWS=67000)
-	@$(PY) -m tests.benchmarks.local_run --rows $(BENCH_ROWS)
+bench: setup ## Time the YAML against TFX's LocalDagRunner (BENCH_ROWS=67000 BENCH_PAIRS=3)
+	@$(PY) -m tests.benchmarks.local_run --rows $(BENCH_ROWS) --pairs $(BENCH_PAIRS)
 
 clean: ## Remove the environment; runs and models in local/ stay
 	@rm -rf $(VENV) $(VENV)-uv

@@ -9,7 +9,7 @@ import shlex
 import signal
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
@@ -26,9 +26,9 @@ from orchestration.local.step_launcher import StepLauncher
 from orchestration.local.warm_host import TFX_MODULES
 from orchestration.metadata_client import connect
 from orchestration.metadata_target import GrpcTarget, MetadataTarget, SqliteTarget
-from orchestration.package import read_package
+from orchestration.package import WorkflowPackage, read_package
 from orchestration.validation import validate
-from orchestration.workflow import Workflow, parse_workflow
+from orchestration.workflow import TFX_ENTRY_POINT, Workflow, parse_workflow
 
 #: Variable with the password of a MySQL user, as MySQL's own clients read it.
 _PASSWORD_VARIABLE = "MYSQL_PWD"  # noqa: S105 (a variable's name)
@@ -84,6 +84,18 @@ def run(options: RunOptions, console: Console) -> RunRecord:
         KeyboardInterrupt: If the user has interrupted the run.
     """
     package = read_package(options.package)
+    with StepLauncher(_modules(package.text)) as launcher:
+        plan = _plan(options, package)
+        return _go(plan, options.home, console, launcher)
+
+
+def _modules(text: str) -> Sequence[str]:
+    """What the steps of a workflow import; known before it has been checked, to begin early."""
+    return TFX_MODULES if TFX_ENTRY_POINT in text else ()
+
+
+def _plan(options: RunOptions, package: WorkflowPackage) -> _Plan:
+    """Checks all that can be checked before the first step, and makes the run's folder."""
     findings = validate(package)
     if findings:
         first = findings[0]
@@ -123,8 +135,7 @@ def run(options: RunOptions, console: Console) -> RunRecord:
     except OSError as error:
         raise RunError(f"{folder.workflow}: cannot be written: {error.strerror}") from error
     password = own[1] if own is not None else os.environ.get(_PASSWORD_VARIABLE)
-    plan = _Plan(workflow=workflow, record=record, folder=folder, target=target, password=password)
-    return _go(plan, options.home, console)
+    return _Plan(workflow=workflow, record=record, folder=folder, target=target, password=password)
 
 
 def resume(run_id: str, home: pathlib.Path, console: Console) -> RunRecord:
@@ -147,7 +158,8 @@ def resume(run_id: str, home: pathlib.Path, console: Console) -> RunRecord:
     if record.state == run_record.SUCCEEDED:
         raise RunError(f"{run_id}: this run has succeeded; there is nothing to resume")
     folder.lock()
-    workflow = _parse(folder.workflow, read_package(folder.workflow).manifest)
+    package = read_package(folder.workflow)
+    workflow = _parse(folder.workflow, package.manifest)
     record.folders = check_folders(
         workflow, {name: pathlib.Path(path) for name, path in record.folders.items()}
     )
@@ -165,7 +177,8 @@ def resume(run_id: str, home: pathlib.Path, console: Console) -> RunRecord:
         target=MetadataTarget.parse(record.metadata),
         password=password,
     )
-    return _go(plan, home, console)
+    with StepLauncher(_modules(package.text)) as launcher:
+        return _go(plan, home, console, launcher)
 
 
 def resume_command(run_id: str, home: pathlib.Path) -> str:
@@ -173,7 +186,7 @@ def resume_command(run_id: str, home: pathlib.Path) -> str:
     return shlex.join(["complaint-pipeline", "retry", run_id, "--home", str(home)])
 
 
-def _go(plan: _Plan, home: pathlib.Path, console: Console) -> RunRecord:
+def _go(plan: _Plan, home: pathlib.Path, console: Console, launcher: StepLauncher) -> RunRecord:
     """Runs the steps and writes into the record how it went, whatever happens."""
     record, folder = plan.record, plan.folder
     # gRPC would look for the metadata server on this machine by way of an http_proxy; the steps
@@ -185,7 +198,7 @@ def _go(plan: _Plan, home: pathlib.Path, console: Console) -> RunRecord:
     hint = f"resume with: {resume_command(record.id, home)}"
     try:
         with _interrupted_by_signals():
-            succeeded = _run_steps(plan, console)
+            succeeded = _run_steps(plan, console, launcher)
     except KeyboardInterrupt:
         _finish(plan, run_record.TERMINATED)
         console.print(f"interrupted; {hint}", style="yellow", soft_wrap=True, highlight=False)
@@ -202,29 +215,28 @@ def _go(plan: _Plan, home: pathlib.Path, console: Console) -> RunRecord:
     return record
 
 
-def _run_steps(plan: _Plan, console: Console) -> bool:
+def _run_steps(plan: _Plan, console: Console, launcher: StepLauncher) -> bool:
     record, folder = plan.record, plan.folder
     display = Display(console, plan.workflow)
-    has_tfx = any(step.is_tfx for step in plan.workflow.all_steps)
-    with (
-        # First the launcher: its import of TFX and the start of the server go side by side.
-        StepLauncher(folder.host_log, TFX_MODULES if has_tfx else ()) as launcher,
-        metadata_session.serve(plan.target, plan.password, folder.host_log) as address,
-    ):
-        store = connect(address)
-        executor = Executor(
-            workflow=plan.workflow,
-            containers=_containers(plan.workflow, record, address),
-            record=record,
-            folder=folder,
-            launcher=launcher,
-            store=store,
-            observer=display,
-        )
-        with display:
-            executor.run()
-            record.result = run_result(plan.workflow, record, folder, store, launcher)
-        return executor.succeeded
+    try:
+        with metadata_session.serve(plan.target, plan.password, folder.host_log) as address:
+            store = connect(address)
+            executor = Executor(
+                workflow=plan.workflow,
+                containers=_containers(plan.workflow, record, address),
+                record=record,
+                folder=folder,
+                launcher=launcher,
+                store=store,
+                observer=display,
+            )
+            with display:
+                executor.run()
+                record.result = run_result(plan.workflow, record, folder, store, launcher)
+            return executor.succeeded
+    finally:
+        with folder.host_log.open("ab") as log:
+            log.write(launcher.log())
 
 
 def _containers(workflow: Workflow, record: RunRecord, address: GrpcTarget) -> Containers:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -56,15 +57,15 @@ Event = Started | Exited
 class StepLauncher:
     """Starts a warm host and steps in it. Use it by ``with``."""
 
-    def __init__(self, log: pathlib.Path, modules: Sequence[str] = ()) -> None:
+    def __init__(self, modules: Sequence[str] = ()) -> None:
         """Keeps the arguments; nothing is started before ``with``.
 
         Args:
-            log: File for what the host itself prints.
             modules: What the host imports before it is ready.
         """
-        self._log = log
         self._modules = modules
+        # The host starts before there is a folder for its run.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the host)
         self._received = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
@@ -73,7 +74,7 @@ class StepLauncher:
 
     def __enter__(self) -> "StepLauncher":
         ours, theirs = socket.socketpair()
-        with theirs, self._log.open("ab") as log:
+        with theirs:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
@@ -84,7 +85,7 @@ class StepLauncher:
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=self._log,
                 stderr=subprocess.STDOUT,
             )
         self._connection = ours
@@ -99,12 +100,21 @@ class StepLauncher:
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
+            if not self.ready:
+                # It would first import to the end.
+                self._process.kill()
             try:
                 self._process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 # Its children die with it.
                 self._process.kill()
                 self._process.wait()
+        self._log.close()
+
+    def log(self) -> bytes:
+        """Returns what the host itself has printed so far."""
+        self._log.seek(0)
+        return self._log.read()
 
     def launch(
         self,
@@ -203,4 +213,6 @@ class StepLauncher:
         for group in self._groups.values():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
-        return RunError(f"the process that runs the steps has died; its log is {self._log}")
+        lines = self.log().decode("utf-8", "replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
+        return RunError(f"the process that runs the steps has died: {last}")

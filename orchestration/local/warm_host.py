@@ -14,7 +14,9 @@ CODE is negative where a signal ended the child. When the socket closes, the hos
 children and ends.
 """
 
+import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -23,6 +25,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -48,6 +51,9 @@ TFX_MODULES = (
 
 _PR_SET_PDEATHSIG = 1
 
+#: What a child that has run its module exits with.
+_exit_status: list[int] = []
+
 _GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -69,6 +75,9 @@ class WarmHost:
         """
         for name in self._modules:
             importlib.import_module(name)
+        # No child looks through all of this for garbage, or copies its pages to count.
+        gc.collect()
+        gc.freeze()
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -208,20 +217,49 @@ def run_container(request: dict[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(request["folder"])
-    if argv[0] in ("python", "python3") and argv[1:2] == ["-m"]:
-        sys.argv = argv[2:]
-        sys.path[0] = request["folder"]
-        for folder in reversed(environment.get("PYTHONPATH", "").split(os.pathsep)):
-            if folder:
-                sys.path.insert(0, folder)
-        # A module with side effects at import must run under its own name, as -m does.
-        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
-        sys.exit(0)
-    os.execvpe(argv[0], argv, environment)  # noqa: S606 (the workflow's own command, no shell)
+    if argv[0] not in ("python", "python3") or argv[1:2] != ["-m"]:
+        os.execvpe(argv[0], argv, environment)  # noqa: S606 (the workflow's own, no shell)
+    sys.argv = argv[2:]
+    sys.path[0] = request["folder"]
+    for folder in reversed(environment.get("PYTHONPATH", "").split(os.pathsep)):
+        if folder:
+            sys.path.insert(0, folder)
+    # Under the name __main__ it runs anew; a copy among the imported ones is only warned of.
+    sys.modules.pop(argv[2], None)
+    _exit_status.append(_run_module(argv[2]))
+    sys.exit(_exit_status[-1])
+
+
+def _run_module(name: str) -> int:
+    """Runs a module as ``python -m`` does, and returns the exit status."""
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        sys.stderr.write(f"{error.code}\n")
+        return 1
+    except BaseException:  # noqa: BLE001 (as the interpreter itself does at the top)
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _leave() -> None:
+    """Ends the process once all threads and exit handlers have ended.
+
+    The interpreter would go on to free what the host has imported, object by object.
+    """
+    if _exit_status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_exit_status[-1])
 
 
 def main() -> None:
     """Serves on the file descriptor that the first argument names."""
+    # Exit handlers run in the opposite order of their registration: this one is the last.
+    atexit.register(_leave)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         request = WarmHost(connection, sys.argv[2:]).serve()
     if request is not None:
