@@ -50,7 +50,10 @@ class ServingModel(tf.Module):
         disputed = tf.cast(probability >= self._threshold, tf.int64)
         return {"probability": probability, "disputed": disputed}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    # Nothing here branches on a tensor, and AutoGraph would convert Transform's code as well.
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
+    )
     def serving_default(self, examples: Any) -> dict[str, Any]:
         """Predicts from serialized tf.Examples; the Evaluator calls this."""
         # Columns without a missing value in training are required by the schema, but may miss
@@ -63,7 +66,7 @@ class ServingModel(tf.Module):
         }
         return self.predict(tf.io.parse_example(examples, spec))
 
-    @tf.function
+    @tf.function(autograph=False)
     def serving_raw(self, columns: dict[str, Any]) -> dict[str, Any]:
         """Predicts from one text tensor ``[batch]`` a column; "" is a missing value."""
         raw = {}
