@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
-
 from components.errors import WorkflowError
 
 #: The module that a TFX step's container runs.
@@ -469,6 +467,9 @@ def _volume_source(volume: Mapping[str, Any], place: str) -> tuple[str, str]:
 
 
 def _resources(resources: Mapping[str, Any]) -> Resources:
+    # Imported here, because the package takes longer to import than all the rest.
+    from kubernetes.utils.quantity import parse_quantity
+
     def quantity(section: str, resource: str) -> decimal.Decimal | None:
         value = (resources.get(section) or {}).get(resource)
         return None if value is None else parse_quantity(value)

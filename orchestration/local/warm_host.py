@@ -51,7 +51,7 @@ TFX_MODULES = (
 
 _PR_SET_PDEATHSIG = 1
 
-#: What a child that has run its module exits with.
+#: What this process, a child that has run its module or the host itself, exits with.
 _exit_status: list[int] = []
 
 _GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -73,11 +73,13 @@ class WarmHost:
         Returns:
             In a child, the request that it is to run; in the host, at the end, ``None``.
         """
+        # Imports make hardly any garbage, but enough objects to have them all looked through.
+        gc.disable()
         for name in self._modules:
             importlib.import_module(name)
-        # No child looks through all of this for garbage, or copies its pages to count.
-        gc.collect()
+        # No child looks through all of this again, or copies its pages to do so.
         gc.freeze()
+        gc.enable()
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -264,6 +266,7 @@ def main() -> None:
         request = WarmHost(connection, sys.argv[2:]).serve()
     if request is not None:
         run_container(request)
+    _exit_status.append(0)
 
 
 if __name__ == "__main__":
