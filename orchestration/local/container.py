@@ -22,6 +22,8 @@ NAMESPACE = "default"
 _WORKFLOW_LABEL = "workflows.argoproj.io/workflow"
 _RUN_LABEL = "pipeline/runid"
 
+_REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
+
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 
@@ -79,10 +81,17 @@ class Containers:
             WorkflowError: If a placeholder or a variable has no value here.
         """
         pod = f"{self.run_id}-{step.name}-{attempt}"
+        place = f"step {step.name}"
         values = self._values(step, pod, status)
         paths = self._paths(step, folder)
+        variables: dict[str, str] = {}
+        for variable in step.variables:
+            for name, text in self._variable(variable, step, pod).items():
+                if variable.kind == "value":
+                    text = expand_references(fill_in(text, values, place), variables)
+                variables[name] = text
         argv = [
-            paths.apply(fill_in(word, values, f"step {step.name}"))
+            paths.apply(expand_references(fill_in(word, values, place), variables))
             for word in (*step.command, *step.args)
         ]
         environment = dict(os.environ)
@@ -90,9 +99,7 @@ class Containers:
         environment["PATH"] = os.pathsep.join(
             [str(pathlib.Path(sys.executable).parent), environment.get("PATH", os.defpath)]
         )
-        for variable in step.variables:
-            for name, text in self._variable(variable, step, pod).items():
-                environment[name] = paths.apply(fill_in(text, values, f"step {step.name}"))
+        environment |= {name: paths.apply(text) for name, text in variables.items()}
         return Container(
             argv=tuple(argv),
             environment=environment,
@@ -187,6 +194,26 @@ class Containers:
         if path not in fields:
             raise WorkflowError(f"{place}: the field {path} has no value without a cluster")
         return fields[path]
+
+
+def expand_references(text: str, variables: Mapping[str, str]) -> str:
+    """Expands ``$(NAME)`` as Kubernetes does in a container's command, arguments and environment.
+
+    Args:
+        text: The text. ``$$`` is a dollar sign.
+        variables: Environment variables that are set before.
+
+    Returns:
+        The text; a reference to a variable that is not set stays as it is
+        (https://github.com/kubernetes/kubernetes/blob/master/third_party/forked/golang/expansion).
+    """
+
+    def expanded(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        return variables.get(match[1], match[0])
+
+    return _REFERENCE.sub(expanded, text)
 
 
 def prepare_folder(step: Step, folder: pathlib.Path) -> None:

@@ -16,7 +16,6 @@ import signal
 import socket
 import sys
 import threading
-from types import TracebackType
 
 import grpc
 
@@ -116,12 +115,7 @@ class MetadataServer:
     def __enter__(self) -> GrpcTarget:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 

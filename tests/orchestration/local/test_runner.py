@@ -192,6 +192,29 @@ def test_environment_comes_from_values_fields_secrets_and_the_metadata_service(
     assert (volume / "out").read_text() == f"plain {record.id} blue  s3cret 127.0.0.1\n"
 
 
+def test_references_to_variables_are_expanded_as_kubernetes_does(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    step = container(
+        "show",
+        "echo '$(FULL) $$(FULL) $(NONE)' > $(OUT)",
+        volumes=CLAIM["volumes"],
+        container={
+            **CLAIM["container"],
+            "env": [
+                {"name": "FIRST", "value": "one"},
+                {"name": "FULL", "value": "$(FIRST)-$(LATER)"},
+                {"name": "LATER", "value": "two"},
+                {"name": "OUT", "value": "/tfx-data/out"},
+            ],
+        },
+    )
+
+    run(tmp_path, workflow([step]), {"claim": volume})
+
+    assert (volume / "out").read_text() == "one-$(LATER) $(FULL) $(NONE)\n"
+
+
 def test_a_secret_without_a_folder_is_an_error_before_the_first_step(
     tmp_path: pathlib.Path, volume: pathlib.Path
 ) -> None:
@@ -473,7 +496,7 @@ def wait_for_file(path: pathlib.Path) -> str:
     raise AssertionError(f"{path} did not appear")
 
 
-SLOW = workflow([container("slow", "sleep 300 & echo $$ $! > /tfx-data/pids; wait", **CLAIM)])
+SLOW = workflow([container("slow", "sleep 300 & echo $$$$ $! > /tfx-data/pids; wait", **CLAIM)])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
