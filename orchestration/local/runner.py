@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
+from rich.text import Text
 
 from components.errors import PipelineError, RunError, WorkflowError
 from orchestration.local import metadata_session, run_record
@@ -19,6 +20,7 @@ from orchestration.local.container import Containers
 from orchestration.local.display import Display
 from orchestration.local.executor import Executor
 from orchestration.local.folders import check_folders
+from orchestration.local.logs import last_lines
 from orchestration.local.placeholders import fill_in_macros
 from orchestration.local.run_record import RunFolder, RunRecord, Runs, StepRecord
 from orchestration.local.run_result import run_result
@@ -32,6 +34,9 @@ from orchestration.workflow import TFX_ENTRY_POINT, Workflow, parse_workflow
 
 #: Variable with the password of a MySQL user, as MySQL's own clients read it.
 _PASSWORD_VARIABLE = "MYSQL_PWD"  # noqa: S105 (a variable's name)
+
+#: How many lines of a failed step's log are shown.
+_LOG_LINES = 15
 
 # An address that stands for the metadata service while a run is only checked.
 _NO_SERVER = GrpcTarget("127.0.0.1", 1)
@@ -211,6 +216,7 @@ def _go(plan: _Plan, home: pathlib.Path, console: Console, launcher: StepLaunche
         raise
     _finish(plan, run_record.SUCCEEDED if succeeded else run_record.FAILED)
     if not succeeded:
+        _print_logs(plan, console)
         raise RunError(_failure(plan, hint))
     return record
 
@@ -286,6 +292,15 @@ def _finish(plan: _Plan, state: str) -> None:
         plan.folder.write(plan.record)
     finally:
         plan.folder.unlock()
+
+
+def _print_logs(plan: _Plan, console: Console) -> None:
+    """Prints the last lines that each failed step has logged."""
+    for step in plan.record.steps:
+        if step.state == run_record.FAILED:
+            console.rule(f"last lines of {step.name}", align="left", style="dim")
+            for line in last_lines(plan.folder.log(step.name), _LOG_LINES):
+                console.print(Text(line), soft_wrap=True)
 
 
 def _failure(plan: _Plan, hint: str) -> str:

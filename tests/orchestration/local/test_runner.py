@@ -255,6 +255,23 @@ def test_a_failed_step_stops_what_comes_after_but_not_what_runs(
     assert not (volume / "after").exists()
 
 
+def test_the_last_lines_of_a_failed_step_are_shown(tmp_path: pathlib.Path) -> None:
+    package = write(
+        tmp_path, workflow([container("bad", "for i in $(seq 40); do echo [$i]; done; exit 1")])
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "run", package, "--home", tmp_path / "home"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    shown = done.stdout.splitlines()
+    assert shown[-15:] == [f"[{number}]" for number in range(26, 41)]
+    assert "last lines of bad" in shown[-16]
+
+
 def test_the_error_names_the_command_that_resumes(tmp_path: pathlib.Path) -> None:
     manifest = workflow([container("bad", "exit 1")])
 
