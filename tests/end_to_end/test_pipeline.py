@@ -201,23 +201,58 @@ def _kill_trainer(process: subprocess.Popen[str], place: Workplace) -> None:
     raise AssertionError("the trainer was not seen training")
 
 
-def test_a_module_file_on_the_volume_serves_as_the_package_does(tmp_path: pathlib.Path) -> None:
-    place = workplace(tmp_path)
+@pytest.fixture(scope="module")
+def variant(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The record of a run with a module file and a text encoder that lie on the volume."""
+    folder = tmp_path_factory.mktemp("variant")
+    place = workplace(folder)
     shutil.copytree(PROJECT / "components", place.volume / "components")
+    _save_text_encoder(place.volume / "encoder")
     compiled = place.command(
         [
             *(sys.executable, "-m", "orchestration", "compile"),
             *("--set", "module_file=/tfx-data/components/module.py"),
+            *("--set", "training.text_encoder=hub"),
+            *("--set", "training.text_encoder_handle=/tfx-data/encoder"),
             # So that a model of a few steps is pushed.
             *("--set", "evaluation.auc_lower_bound=0.1"),
-            *("--output-filename", "module_file.yaml"),
+            *("--output-filename", "variant.yaml"),
         ]
     )
     assert compiled.returncode == 0, compiled.stderr
+    return succeeded(place.run(folder / "variant.yaml", *FEW_STEPS))
 
-    record = succeeded(place.run(tmp_path / "module_file.yaml", *FEW_STEPS))
 
-    assert record["result"]["pushed"]
+def _save_text_encoder(path: pathlib.Path) -> None:
+    """Saves a text encoder as TF-Hub has them: text ``[batch]`` to ``[batch, 2]``."""
+    import tensorflow as tf
+
+    class Encoder(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def __call__(self, texts: Any) -> Any:
+            length = tf.cast(tf.strings.length(texts), tf.float32)
+            return tf.stack([length / 1000.0, tf.ones_like(length)], axis=1)
+
+    tf.saved_model.save(Encoder(), str(path))
+
+
+def test_a_module_file_on_the_volume_serves_as_the_package_does(variant: dict[str, Any]) -> None:
+    log = pathlib.Path(variant["folders"]["tfx-pvc"]).parent.glob("home/runs/*/trainer/log.txt")
+
+    assert variant["result"]["pushed"]
+    assert "module_file" in next(log).read_text()
+
+
+def test_a_model_with_a_hub_encoder_carries_it_along(variant: dict[str, Any]) -> None:
+    import tensorflow as tf
+
+    shutil.rmtree(pathlib.Path(variant["folders"]["tfx-pvc"]) / "encoder")
+
+    model = tf.saved_model.load(variant["result"]["pushed_model"])
+
+    columns = {key: tf.constant(["", "a text"]) for key in features.TEXT_COLUMNS}
+    probability = model.signatures["serving_raw"](**columns)["probability"].numpy()
+    assert probability.shape == (2, 1)
 
 
 def test_a_file_with_an_unbalanced_quote_is_one_line_that_names_it(
