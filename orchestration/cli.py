@@ -4,6 +4,7 @@ import json
 import pathlib
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
@@ -116,9 +117,10 @@ def generate(rows: int, seed: int, out: pathlib.Path) -> None:
 @click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def validate(package: pathlib.Path, as_json: bool) -> None:
-    """Check a compiled workflow for what Argo or Kubeflow Pipelines would refuse.
+    """Check a compiled workflow without a cluster.
 
-    FILE is a .yaml, .json, .zip or .tar.gz, as for an upload.
+    Finds what Argo, Kubeflow Pipelines or Kubernetes would refuse, or get wrong. FILE is a
+    .yaml, .json, .zip or .tar.gz, as for an upload.
 
     \b
     Example:
@@ -202,9 +204,10 @@ def run(
           --mount tfx-pvc=local/volume --param train-args='{"num_steps": 200}'
     """
     from orchestration.local import runner
+    from orchestration.local.plan import RunOptions
     from orchestration.metadata_target import MetadataTarget
 
-    options = runner.RunOptions(
+    options = RunOptions(
         package=package,
         home=home,
         folders={name: pathlib.Path(folder) for name, folder in _unique("--mount", mounts).items()},
@@ -212,7 +215,7 @@ def run(
         max_parallel=max_parallel,
         metadata=None if metadata is None else MetadataTarget.parse(metadata),
     )
-    _finish_run(runner.run(options, _run_console(as_json)), as_json)
+    runner.run(options, _run_console(as_json), _report(as_json))
 
 
 @cli.command()
@@ -220,7 +223,9 @@ def run(
 @_HOME
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
 def retry(run_id: str, home: pathlib.Path, as_json: bool) -> None:
-    """Resume a failed or interrupted run: only what had not succeeded runs again.
+    """Resume a failed or interrupted run.
+
+    Only what had not succeeded runs again.
 
     \b
     Example:
@@ -228,7 +233,7 @@ def retry(run_id: str, home: pathlib.Path, as_json: bool) -> None:
     """
     from orchestration.local import runner
 
-    _finish_run(runner.resume(run_id, home, _run_console(as_json)), as_json)
+    runner.resume(run_id, home, _run_console(as_json), _report(as_json))
 
 
 def _run_console(as_json: bool) -> Console:
@@ -236,13 +241,20 @@ def _run_console(as_json: bool) -> Console:
     return Console(stderr=as_json)
 
 
-def _finish_run(record: Any, as_json: bool) -> None:
-    from orchestration.local.summary import summary, summary_json
+def _report(as_json: bool) -> Callable[[Any], None]:
+    """Returns what prints a run at its end."""
+    from orchestration.local import summary
 
-    if as_json:
-        click.echo(json.dumps(summary_json(record), indent=1, sort_keys=True))
-        return
-    Console().print(summary(record))
+    def report(record: Any) -> None:
+        if as_json:
+            click.echo(json.dumps(summary.summary_json(record), indent=1, sort_keys=True))
+            return
+        if table := summary.metrics_table(record):
+            Console().print(table)
+        for line in summary.verdict(record):
+            click.echo(line)
+
+    return report
 
 
 def _unique(option: str, pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
@@ -299,8 +311,10 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _print_error("interrupted")
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click turns the one into the other.
+        interrupt = error if isinstance(error, KeyboardInterrupt) else error.__cause__
+        _print_error("; ".join(["interrupted", *map(str, interrupt.args if interrupt else ())]))
         sys.exit(_SIGINT_STATUS)
     except PipelineError as error:
         if verbose:

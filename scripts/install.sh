@@ -52,6 +52,7 @@ python=$(find_python) || fail "Python 3.10 not found (TFX 1.15.1 needs it): inst
 or run 'pyenv install 3.10', or set PYTHON=/path/to/python3.10"
 
 say "Python 3.10: $python"
+say "installing the packages of $lock into $venv (about 3 GB; the first time they are downloaded)"
 rm -rf "$venv"
 # --seed adds pip, which TFX calls to install wheels of user code.
 "$uv" venv --quiet --seed --python "$python" "$venv"

@@ -2,7 +2,8 @@
 
 import time
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -60,7 +61,7 @@ class Display:
                 self._shown[step.name] = shown
                 self._console.print(Text(self._line(step)), soft_wrap=True)
 
-    def _renderable(self) -> Table | Text:
+    def _renderable(self) -> Group | Text:
         if self._record is None or all(step.attempts == 0 for step in self._record.steps):
             return Text("importing TFX ...", style="dim")
         return run_table(self._record, self._resources)
@@ -79,7 +80,7 @@ class Display:
         return ", ".join(word for word in words if word)
 
 
-def run_table(record: RunRecord, resources: dict[str, Resources]) -> Table:
+def run_table(record: RunRecord, resources: dict[str, Resources]) -> Group:
     """Returns the table of a run's steps.
 
     Args:
@@ -88,17 +89,14 @@ def run_table(record: RunRecord, resources: dict[str, Resources]) -> Table:
 
     Returns:
         A row a step: state, how it came about, time, cpu, and the peak memory beside the
-        request and limit of its pod.
+        request and limit of its pod; below, why steps failed and what to look at.
     """
-    table = Table(title=record.id, title_justify="left", expand=False)
-    table.add_column("step", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("outputs", no_wrap=True)
-    for name in ("time", "cpu"):
+    table = Table(title=record.id, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("step", "state", "outputs"):
+        table.add_column(name, no_wrap=True)
+    for name in ("time", "cpu", "peak", "request", "limit"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("peak memory", justify="right", no_wrap=True)
-    table.add_column("request / limit", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    notes = []
     for step in record.steps:
         limits = resources[step.name]
         started = step.started is not None
@@ -109,10 +107,15 @@ def run_table(record: RunRecord, resources: dict[str, Resources]) -> Table:
             f"{_seconds(step)} s" if started else "",
             f"{step.cpu_seconds:.1f} s" if started else "",
             memory(step.peak_bytes) if started else "",
-            f"{_optional_memory(limits.memory_request)} / {_optional_memory(limits.memory_limit)}",
-            Text(step.message or memory_warning(step, limits) or "", style="yellow"),
+            _optional_memory(limits.memory_request),
+            _optional_memory(limits.memory_limit),
         )
-    return table
+        notes += [
+            Text(f"{step.name}: {note}", style="yellow", overflow="fold")
+            for note in (step.message, memory_warning(step, limits))
+            if note
+        ]
+    return Group(table, *notes)
 
 
 def memory_warning(step: StepRecord, resources: Resources) -> str | None:

@@ -8,7 +8,7 @@ from typing import Protocol
 import ml_metadata
 import psutil
 
-from components.errors import RunError
+from components.errors import PipelineError, RunError
 from orchestration.local import run_record
 from orchestration.local.container import Containers, prepare_folder
 from orchestration.local.logs import error_line
@@ -22,6 +22,10 @@ _SAMPLE_SECONDS = 0.5
 
 #: What a step gets between SIGTERM and SIGKILL.
 _GRACE_SECONDS = 5.0
+
+
+#: How a traceback names the project's own errors.
+_OWN_ERRORS = f"{PipelineError.__module__}."
 
 
 class Observer(Protocol):
@@ -225,6 +229,9 @@ class Executor:
         if event.code < 0:
             return f"it was killed by {signal.Signals(-event.code).name}"
         line = error_line(self._folder.log(event.name), attempt.log_start)
+        if line is not None and line.startswith(_OWN_ERRORS):
+            # Written for the user, and whole.
+            return line.partition(": ")[2]
         return f"exit status {event.code}" + (f": {line}" if line else "")
 
     def _enforce_timeouts(self) -> None:
