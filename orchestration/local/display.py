@@ -2,7 +2,6 @@
 
 import time
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -91,7 +90,7 @@ def run_table(record: RunRecord, resources: dict[str, Resources]) -> Group:
         A row a step: state, how it came about, time, cpu, and the peak memory beside the
         request and limit of its pod; below, why steps failed and what to look at.
     """
-    table = Table(title=record.id, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=record.id, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name in ("step", "state", "outputs"):
         table.add_column(name, no_wrap=True)
     for name in ("time", "cpu", "peak", "request", "limit"):
