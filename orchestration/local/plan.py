@@ -190,6 +190,11 @@ def _parse(package: WorkflowPackage) -> Workflow:
         return parse_workflow(package.manifest)
     except WorkflowError as error:
         raise WorkflowError(f"{package.path}: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WorkflowError(
+            f"{package.path}: not a workflow that Argo takes ({type(error).__name__}: {error}); "
+            "check it with argo lint"
+        ) from error
 
 
 def _parameters(workflow: Workflow, given: Mapping[str, str], run_id: str) -> dict[str, str]:

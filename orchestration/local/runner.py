@@ -109,7 +109,7 @@ def _go(
     except PipelineError as error:
         raise type(error)(f"{error}\n{hint}") from error
     finally:
-        _finish(plan, state)
+        _finish(plan, state, console)
         report(record)
     if not succeeded:
         _print_logs(plan, console)
@@ -141,11 +141,13 @@ def _run_steps(plan: Plan, console: Console, launcher: StepLauncher) -> bool:
             log.write(launcher.log())
 
 
-def _finish(plan: Plan, state: str) -> None:
-    plan.record.state = state
-    plan.record.ended = run_record.now()
+def _finish(plan: Plan, state: str, console: Console) -> None:
+    plan.record.close(state)
     try:
         plan.folder.write(plan.record)
+    except RunError as error:
+        # A full disk, which must not hide what the run has failed of.
+        console.print(Text(str(error), style="yellow"), soft_wrap=True)
     finally:
         plan.folder.unlock()
 
@@ -179,8 +181,12 @@ def _interrupted_by_signals() -> Iterator[None]:
         raise KeyboardInterrupt
 
     before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        # nohup ignores SIGHUP on purpose.
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
+    before[signal.SIGINT] = signal.getsignal(signal.SIGINT)
     try:
         yield
     finally:

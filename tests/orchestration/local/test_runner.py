@@ -467,7 +467,79 @@ def test_an_output_artifact_lands_in_the_folder_of_the_step(tmp_path: pathlib.Pa
 
     record = run(tmp_path, manifest)
 
-    assert (tmp_path / "home/runs" / record.id / "show/page.json").read_text() == "{}\n"
+    assert (
+        tmp_path / "home/runs" / record.id / "steps/show/artifacts/page.json"
+    ).read_text() == "{}\n"
+
+
+def test_an_output_artifact_that_was_not_left_is_a_failure_unless_optional(
+    tmp_path: pathlib.Path,
+) -> None:
+    artifacts = [{"name": "page", "path": "/tmp/page.json"}]
+    manifest = workflow([container("show", "true", outputs={"artifacts": artifacts})])
+
+    with pytest.raises(RunError, match="left no output artifact page"):
+        run(tmp_path, manifest)
+
+    artifacts[0]["optional"] = True  # type: ignore[assignment]
+    assert run(tmp_path, manifest).state == "Succeeded"
+
+
+def test_a_missing_sub_path_is_made_as_kubernetes_does(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    mount = {"name": "data", "mountPath": "/tfx-data/", "subPath": "a/b"}
+    step = container(
+        "step",
+        "touch /tfx-data/file",
+        volumes=CLAIM["volumes"],
+        container={"volumeMounts": [mount]},
+    )
+
+    run(tmp_path, workflow([step]), {"claim": volume})
+
+    assert (volume / "a/b/file").exists()
+
+
+def test_what_lies_in_the_working_folder_is_not_imported(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = write(tmp_path, workflow([container("step", "true")]))
+    for name in ("json.py", "csv.py", "selectors.py"):
+        (tmp_path / name).write_text("raise SystemExit('not this one')\n")
+
+    done = subprocess.run(
+        [pathlib.Path(sys.executable).with_name("complaint-pipeline"), "run", path, "--home", "h"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_step_does_not_see_the_password_of_the_metadata_store(
+    tmp_path: pathlib.Path, volume: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSQL_PWD", "s3cret")
+    manifest = workflow([container("show", "env > /tfx-data/env", **CLAIM)])
+
+    run(tmp_path, manifest, {"claim": volume})
+
+    assert "s3cret" not in (volume / "env").read_text()
+
+
+def test_a_process_that_leaves_its_group_ends_with_the_run(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    script = "setsid sleep 300 & echo $! > /tfx-data/child; sleep 0.2"
+    manifest = workflow([container("step", script, **CLAIM)])
+
+    run(tmp_path, manifest, {"claim": volume})
+
+    assert processes_gone([int((volume / "child").read_text())])
 
 
 def test_memory_and_cpu_of_a_step_are_measured(tmp_path: pathlib.Path) -> None:
@@ -580,6 +652,40 @@ def test_an_interrupt_ends_every_child_and_marks_the_run(
     (line,) = errors.split("\n")[1:-1]
     assert line.startswith("error: interrupted; resume with: ")
     assert f"complaint-pipeline retry {record.id}" in line
+
+
+def test_a_second_interrupt_does_not_end_the_first_half_way(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    script = "trap '' TERM; echo $$$$ > /tfx-data/pids; while true; do sleep 0.1; done"
+    process = start_in_background(tmp_path, workflow([container("slow", script, **CLAIM)]))
+    pids = [int(pid) for pid in wait_for_file(volume / "pids").split()]
+
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert processes_gone(pids)
+    assert states(only_record(tmp_path)) == {"slow": "Terminated"}
+
+
+def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    script = "echo $$$$ > /tfx-data/pids; sleep 2"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start_in_background(tmp_path, workflow([container("slow", script, **CLAIM)]))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for_file(volume / "pids")
+
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
 
 
 def test_when_the_runner_is_killed_its_children_end_and_the_run_can_be_resumed(
