@@ -30,6 +30,7 @@ from orchestration.metadata_client import connect
 from orchestration.metadata_target import GrpcTarget, MetadataTarget, SqliteTarget
 from orchestration.package import WorkflowPackage, read_package
 from orchestration.validation import validate
+from orchestration.validation.refusal import refuse
 from orchestration.workflow import TFX_ENTRY_POINT, Workflow, parse_workflow
 
 #: Variable with the password of a MySQL user, as MySQL's own clients read it.
@@ -101,13 +102,7 @@ def _modules(text: str) -> Sequence[str]:
 
 def _plan(options: RunOptions, package: WorkflowPackage) -> _Plan:
     """Checks all that can be checked before the first step, and makes the run's folder."""
-    findings = validate(package)
-    if findings:
-        first = findings[0]
-        more = f" (and {len(findings) - 1} more: complaint-pipeline validate)" * (len(findings) > 1)
-        raise WorkflowError(
-            f"{options.package}: {first.place}: {first.message}; {first.mend} [{first.rule}]{more}"
-        )
+    refuse(options.package, validate(package))
     workflow = _parse(options.package, package.manifest)
     folders = check_folders(workflow, options.folders)
     uid = str(uuid.uuid4())
