@@ -75,7 +75,7 @@ def upload(
         _print_json({**vars(version)})
         return
     what = "uploaded" if version.is_new else "is there already, nothing uploaded"
-    click.echo(f"{version.pipeline} {version.name}: {what}\n{version.url}")
+    click.echo(f"pipeline {version.pipeline}, version {version.name}: {what}\n{version.url}")
 
 
 @click.command()

@@ -39,7 +39,7 @@ def test_upload_prints_the_version_and_its_page(
     status, out, _ = command("upload", package())
 
     assert status == 0
-    assert out.splitlines()[0] == "shell shell: uploaded"
+    assert out.splitlines()[0] == "pipeline shell, version shell: uploaded"
     assert out.splitlines()[1].startswith(f"{kubeflow.url}/#/pipelines/details/")
 
 
