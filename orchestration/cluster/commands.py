@@ -1,16 +1,19 @@
 """The commands that upload, and those that mean runs here or on Kubeflow."""
 
 import contextlib
+import functools
 import json
 import pathlib
-import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 from rich.console import Console
 
+from components.errors import RunError
 from orchestration.cluster.connection import Connection
+from orchestration.cluster.errors import ClusterError
 from orchestration.cluster.options import here_or_on_cluster, on_cluster, refuse_given
 
 # What a command needs is imported when it runs: --help takes no time.
@@ -32,6 +35,10 @@ PIPELINE = click.option(
 )
 
 _LOOK_EVERY = {"here": 1.0, "cluster": 5.0}
+
+#: How long a server may not answer while a run is watched.
+_PATIENCE_SECONDS = 300.0
+_FIRST_SERVER_ERROR = 500
 
 
 class _Side(Protocol):
@@ -69,7 +76,7 @@ def upload(
 
     valid = pipelines.read_valid_package(package)
     pipelines.check_name(pipeline or pipelines.pipeline_name(valid))
-    with _busy("uploading"):
+    with busy("uploading"):
         version = pipelines.upload(connect(connection), connection, valid, pipeline)
     if as_json:
         _print_json({**vars(version)})
@@ -93,7 +100,7 @@ def runs(limit: int, home: pathlib.Path, connection: Connection | None, as_json:
     """
     from orchestration.run_view import row_json, runs_table, wide_console
 
-    with _busy("asking Kubeflow", connection):
+    with busy("asking Kubeflow", connection):
         views = _side(home, connection).newest(limit)
     if as_json:
         _print_json([row_json(view) for view in views])
@@ -126,7 +133,7 @@ def status(
       complaint-pipeline status --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
     """
     side = _side(home, connection)
-    with _busy("asking Kubeflow", connection):
+    with busy("asking Kubeflow", connection):
         view = side.get(run_id)
     if watching:
         follow(side, view.id, connection, as_json)
@@ -156,7 +163,7 @@ def logs(
       complaint-pipeline logs trainer --tail 50
       complaint-pipeline logs trainer --cluster --run 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
     """
-    with _busy("asking Kubeflow", connection):
+    with busy("asking Kubeflow", connection):
         run_id, text = _side(home, connection).log(run_id, step)
     lines = text.splitlines()
     if tail is not None:
@@ -183,7 +190,7 @@ def terminate(
       complaint-pipeline terminate consumer-complaint-pipeline-kubeflow-x7k2p
       complaint-pipeline terminate --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
     """
-    with _busy("ending the run"):
+    with busy("ending the run"):
         view = _side(home, connection).terminate(run_id)
     if as_json:
         _print_run(view, as_json)
@@ -260,7 +267,7 @@ def run_on_cluster(
         experiment=experiment,
         parameters=check_parameters(valid.manifest, parameters),
     )
-    with _busy("starting the run"):
+    with busy("starting the run"):
         client = connect(connection)
         runs = ClusterRuns(client, connection)
         view = runs.create(pipelines.upload(client, connection, valid, pipeline), new)
@@ -274,7 +281,7 @@ def retry_on_cluster(
     refuse_given(("home",), "is only for a run here")
     if not wait:
         refuse_given(("timeout",), "needs --wait")
-    with _busy("restarting the run"):
+    with busy("restarting the run"):
         runs = _cluster_runs(connection)
         view = runs.retry(run_id)
     _follow_or_print(runs, view, connection, wait=wait, timeout=timeout, as_json=as_json)
@@ -287,20 +294,50 @@ def follow(
     as_json: bool,
     timeout: float | None = None,
 ) -> None:
-    """Shows a run until it has ended, and exits with 1 if it did not succeed."""
+    """Shows a run until it has ended.
+
+    Raises:
+        RunError: If it did not succeed, with the command that resumes it.
+    """
     from orchestration.local import run_record
     from orchestration.run_view import watch
 
+    console = Console(stderr=as_json)
+    look = functools.partial(side.get, run_id)
     view = watch(
-        lambda: side.get(run_id),
-        Console(stderr=as_json),
+        look if connection is None else _patient(look, console),
+        console,
         every_seconds=_LOOK_EVERY["here" if connection is None else "cluster"],
         timeout_seconds=timeout,
     )
-    if as_json or not Console().is_terminal:
+    if as_json or not console.is_terminal:
         _print_run(view, as_json)
     if view.state != run_record.SUCCEEDED:
-        sys.exit(1)
+        reason = f" ({view.message})" if view.message else ""
+        option = "" if connection is None else "--cluster "
+        raise RunError(
+            f"run {view.name}: {view.state}{reason}\n"
+            f"resume with: complaint-pipeline retry {option}{view.id}"
+        )
+
+
+def _patient(look: Callable[[], "RunView"], console: Console) -> Callable[[], "RunView"]:
+    """Lets a look at a run fail for some minutes: a port-forward may be started again."""
+    last: list[tuple[float, RunView]] = []
+
+    def patient_look() -> "RunView":
+        try:
+            view = look()
+        except ClusterError as error:
+            is_passing = error.status == 0 or error.status >= _FIRST_SERVER_ERROR
+            if not last or not is_passing or time.monotonic() - last[0][0] > _PATIENCE_SECONDS:
+                raise
+            console.print(f"{error}; looking again", style="yellow", soft_wrap=True)
+            return last[0][1]
+        last[:] = [(time.monotonic(), view)]
+        return view
+
+    return patient_look
 
 
 def _follow_or_print(
@@ -348,8 +385,8 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=1, sort_keys=True))
 
 
-def _busy(what: str, connection: Connection | bool | None = True) -> Any:
-    """A sign of life on a terminal while a server is asked; no sign for a look at local files."""
+def busy(what: str, connection: Connection | bool | None = True) -> Any:
+    """Shows a sign of life on a terminal while a server is asked; not for local files."""
     console = Console(stderr=True)
     if connection is None or not console.is_terminal:
         return contextlib.nullcontext()

@@ -15,6 +15,9 @@ _NO_HOST = (
     "after 'kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80'"
 )
 
+# Shorter values are no secrets, but would be taken out of the middle of words.
+_SECRET_LENGTH = 6
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Connection:
@@ -70,7 +73,8 @@ class Connection:
         values = [self.token, self.cookies, self.iap_other_client_secret]
         for cookie in (self.cookies or "").split(";"):
             values.append(cookie.partition("=")[2].strip())
-        return tuple(sorted({value for value in values if value}, key=len, reverse=True))
+        long = {value for value in values if value and len(value) >= _SECRET_LENGTH}
+        return tuple(sorted(long, key=len, reverse=True))
 
     def page(self, path: str) -> str:
         """Returns the address of a page of the UI, such as ``runs/details/ID``."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestration.cluster.commands import JSON, PIPELINE
+from orchestration.cluster.commands import JSON, PIPELINE, busy
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.options import on_cluster
 from orchestration.name_value import NameValue, unique
@@ -119,11 +119,13 @@ def create(
         catch_up=catch_up,
         enabled=not disabled,
     )
-    client = connect(connection)
-    schedules = Schedules(client, connection)
-    schedules.check_name_is_free(new.name)
-    version = pipelines.upload(client, connection, valid, pipeline)
-    _show(schedules.create(version, new), as_json, "created")
+    with busy("creating the schedule"):
+        client = connect(connection)
+        schedules = Schedules(client, connection)
+        schedules.check_name_is_free(new.name)
+        version = pipelines.upload(client, connection, valid, pipeline)
+        made = schedules.create(version, new)
+    _show(made, as_json, "created")
 
 
 @schedule.command("list")
@@ -140,7 +142,8 @@ def list_schedules(connection: Connection, as_json: bool) -> None:
 
     from orchestration.run_view import wide_console
 
-    found = _schedules(connection).all()
+    with busy("asking Kubeflow"):
+        found = _schedules(connection).all()
     if as_json:
         _print_json([_schedule_json(item) for item in found])
         return
@@ -185,7 +188,9 @@ def enable(schedule_name: str, connection: Connection, as_json: bool) -> None:
     Example:
       complaint-pipeline schedule enable nightly
     """
-    _show(_schedules(connection).switch(schedule_name, enabled=True), as_json, "enabled")
+    with busy("asking Kubeflow"):
+        item = _schedules(connection).switch(schedule_name, enabled=True)
+    _show(item, as_json, "enabled")
 
 
 @schedule.command()
@@ -199,7 +204,9 @@ def disable(schedule_name: str, connection: Connection, as_json: bool) -> None:
     Example:
       complaint-pipeline schedule disable nightly
     """
-    _show(_schedules(connection).switch(schedule_name, enabled=False), as_json, "disabled")
+    with busy("asking Kubeflow"):
+        item = _schedules(connection).switch(schedule_name, enabled=False)
+    _show(item, as_json, "disabled")
 
 
 @schedule.command()
@@ -213,7 +220,8 @@ def delete(schedule_name: str, connection: Connection, as_json: bool) -> None:
     Example:
       complaint-pipeline schedule delete nightly
     """
-    gone = _schedules(connection).delete(schedule_name)
+    with busy("deleting the schedule"):
+        gone = _schedules(connection).delete(schedule_name)
     if as_json:
         _print_json(_schedule_json(gone))
     else:
@@ -234,7 +242,8 @@ def repoint(schedule_name: str, connection: Connection, as_json: bool) -> None:
     Example:
       complaint-pipeline schedule repoint nightly
     """
-    moved, is_moved = _schedules(connection).repoint(schedule_name)
+    with busy("moving the schedule"):
+        moved, is_moved = _schedules(connection).repoint(schedule_name)
     _show(moved, as_json, "repointed" if is_moved else "has the newest version already")
 
 

@@ -186,7 +186,6 @@ class Schedules:
             enabled=new.enabled,
             max_concurrency=str(new.max_concurrency),
             no_catchup=not new.catch_up,
-            mode="ENABLED" if new.enabled else "DISABLED",
             trigger=_api_trigger(new.trigger),
             pipeline_spec=models.ApiPipelineSpec(
                 parameters=[
@@ -373,7 +372,6 @@ def _copy(job: Any, version_id: str) -> Any:
         name=job.name,
         description=job.description,
         enabled=bool(job.enabled),
-        mode="ENABLED" if job.enabled else "DISABLED",
         max_concurrency=job.max_concurrency,
         no_catchup=job.no_catchup,
         service_account=job.service_account,

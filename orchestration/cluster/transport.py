@@ -132,7 +132,7 @@ class Transport:
         if "namespace" in message.lower() and hint is None:
             hint = "on multi-user Kubeflow, give --namespace"
         if not is_ours:
-            hint = f"the server failed ({attempt} tries); see the logs of its pod ml-pipeline"
+            hint = f"the server failed{_tries(attempt)}; see the logs of its pod ml-pipeline"
         text = f"{self._host}: {message} ({status})" + (f"; {hint}" if hint else "")
         if status == 0:
             text = f"{self._host}: {message}; check the address and the certificate (--ca-file)"
@@ -148,7 +148,7 @@ class Transport:
         never_sent = isinstance(reason, _NEVER_SENT)
         said = self._clean(_plain(reason))
         problem = ClusterError(
-            f"{self._host}: no answer ({said}) after {attempt} tries; check that it runs, "
+            f"{self._host}: no answer ({said}){_tries(attempt)}; check that it runs, "
             "that the address is right and that a port-forward is still up",
             is_lost=not never_sent,
         )
@@ -160,6 +160,10 @@ class Transport:
         # Half of it by chance, so that clients that failed together do not come back together.
         longest = min(self._backoff * 2 ** (attempt - 1), _LONGEST_WAIT)
         return longest * (0.5 + random.random() / 2)  # noqa: S311 (not for secrets)
+
+
+def _tries(attempts: int) -> str:
+    return f" after {attempts} tries" if attempts > 1 else ""
 
 
 def _plain(reason: object) -> str:

@@ -5,10 +5,11 @@ import os
 import pathlib
 import signal
 import time
+from collections.abc import Mapping
 
 from components.errors import PipelineError, RunError
 from orchestration.local import run_record
-from orchestration.local.run_record import RunFolder, Runs
+from orchestration.local.run_record import RunFolder, RunRecord, Runs
 from orchestration.package import read_package
 from orchestration.run_view import RunView
 from orchestration.suggestion import did_you_mean
@@ -38,7 +39,7 @@ class LocalRuns:
             RunError: If there is none, or its record is damaged.
         """
         folder = self._find(run)
-        return _view(folder, _resources(folder))
+        return view_of(folder.observe(), _resources(folder))
 
     def log(self, run: str | None, step: str) -> tuple[str, str]:
         """Returns the run's id and the log of one of its steps, of all attempts.
@@ -101,14 +102,19 @@ class LocalRuns:
 
 def _row(folder: RunFolder) -> RunView:
     try:
-        return _view(folder, {})
+        return view_of(folder.observe(), {})
     except RunError as error:
         name = folder.path.name
         return RunView(id=name, name=name, state="Damaged", pipeline="", message=str(error))
 
 
-def _view(folder: RunFolder, resources: dict[str, Resources]) -> RunView:
-    record = folder.observe()
+def view_of(record: RunRecord, resources: Mapping[str, Resources]) -> RunView:
+    """Returns a run's record as a user sees it.
+
+    Args:
+        record: The record.
+        resources: The steps' requests and limits.
+    """
     failed = [step for step in record.steps if step.state == run_record.FAILED]
     return RunView(
         id=record.id,

@@ -7,7 +7,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from orchestration.local.observing import view_of
 from orchestration.local.run_record import RunRecord
+from orchestration.run_view import run_json
 
 
 def summary(record: RunRecord) -> Group:
@@ -53,5 +55,5 @@ def verdict(record: RunRecord) -> list[str]:
 
 
 def summary_json(record: RunRecord) -> dict[str, Any]:
-    """Returns the record of a run for scripts."""
-    return dataclasses.asdict(record)
+    """Returns the record of a run for scripts: as of ``status``, and what only is known here."""
+    return dataclasses.asdict(record) | run_json(view_of(record, {}))

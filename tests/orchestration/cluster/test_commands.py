@@ -105,6 +105,30 @@ def test_waiting_ends_at_the_timeout_and_the_run_goes_on(
     assert kubeflow.called("POST", "/runs/.*/terminate") == 0
 
 
+def test_waiting_outlasts_a_server_that_is_away_for_a_while(
+    kubeflow: KubeflowServer, command: Command, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.cluster.transport.time.sleep", lambda _: None)
+    _, out, _ = command("run", package(), "--cluster", "--json")
+    run_id = json.loads(out)["id"]
+    looks = kubeflow.called("GET", "/runs/.*")
+    answer = kubeflow._run_detail
+
+    def away(call: Any, identity: str) -> dict[str, Any]:
+        if kubeflow.called("GET", "/runs/.*") == looks + 2:
+            kubeflow.fail("GET", f"/runs/{identity}", "status", status=503, times=7)
+            kubeflow.progress(identity, "Succeeded", {})
+            return {"run": {**kubeflow.runs[identity], "status": "Running"}}
+        return answer(call, identity)
+
+    monkeypatch.setattr(kubeflow, "_run_detail", away)
+
+    status, out, _ = command("status", "--cluster", run_id, "--watch")
+
+    assert status == 0
+    assert "looking again" in out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -216,7 +240,9 @@ def test_runs_status_logs_terminate_and_retry_speak_of_the_same_run(
     kubeflow.progress(run_id, "Failed", {"pod": {**node, "message": "exit code 1"}})
     status, out, _ = command("status", "--cluster", run_id)
     assert (status, "exit code 1" in out) == (0, True)
-    assert command("status", "--cluster", run_id, "--watch")[0] == 1
+    status, _, err = command("status", "--cluster", run_id, "--watch")
+    assert status == 1
+    assert f"resume with: complaint-pipeline retry --cluster {run_id}" in err
     assert command("logs", "first", "--cluster", "--tail", "2")[1] == "2\n3\n"
     _, out, _ = command("retry", "--cluster", run_id, "--json")
     assert json.loads(out)["state"] == "Running"

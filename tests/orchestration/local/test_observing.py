@@ -13,6 +13,8 @@ import pytest
 from components.errors import RunError
 from orchestration.local.observing import LocalRuns
 from orchestration.local.run_record import RunFolder, RunRecord, Runs, StepRecord
+from orchestration.local.summary import summary_json
+from orchestration.run_view import run_json
 from tests.shell_workflow import container, workflow, write
 
 
@@ -63,6 +65,15 @@ def test_the_newest_runs_come_first(home: pathlib.Path) -> None:
     names = [view.id[:1] for view in LocalRuns(home).newest(2)]
 
     assert names == ["c", "b"]
+
+
+def test_a_run_tells_scripts_what_status_tells_them(home: pathlib.Path) -> None:
+    folder = Runs(home).create("r-")
+    made = record(folder, "Succeeded", StepRecord("a", "Succeeded"))
+
+    status = run_json(LocalRuns(home).get(None))
+
+    assert summary_json(made).items() >= status.items()
 
 
 def test_no_runs_are_no_error(home: pathlib.Path) -> None:
