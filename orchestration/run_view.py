@@ -28,7 +28,8 @@ _STYLES = {
     run_record.TERMINATED: "yellow",
 }
 
-_WIDTH = 200
+# Widths of a terminal, in columns.
+_MEDIUM, _WIDE, _WIDTH = 100, 130, 200
 
 #: How often the screen is drawn anew between two looks at the run, for its clock.
 _FRAME_SECONDS = 0.5
@@ -106,32 +107,43 @@ def _step_json(step: StepRecord) -> dict[str, Any]:
     return values
 
 
-def runs_table(views: Sequence[RunView]) -> Table:
-    """Returns the table of runs, a row each, times in the local zone."""
-    table = Table(box=box.SIMPLE)
-    has_names = any(view.name != view.id for view in views)
-    has_experiments = any(view.experiment for view in views)
+def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
+    """Returns the table of runs, a row each, times in the local zone.
+
+    Args:
+        views: The runs.
+        width: The terminal's width: a narrow one has fewer columns, but whole ids.
+    """
+    has_names = width >= _MEDIUM and any(view.name != view.id for view in views)
+    has_pipelines = width >= (_WIDE if has_names else _MEDIUM)
+    has_experiments = has_pipelines and any(view.experiment for view in views)
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
     table.add_column(
         "run", no_wrap=True, min_width=max((len(view.id) for view in views), default=0)
     )
-    if has_names:
-        table.add_column("name", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("started", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("pipeline", overflow="fold")
+    if has_names:
+        table.add_column("name", overflow="ellipsis")
+    if has_pipelines:
+        table.add_column("pipeline", overflow="ellipsis")
     if has_experiments:
-        table.add_column("experiment", overflow="fold")
+        table.add_column("experiment", overflow="ellipsis")
     for view in views:
-        table.add_row(
+        cells: list[str | Text] = [
             view.id,
-            *([view.name] if has_names else []),
             Text(view.state, style=_STYLES.get(view.state, "dim")),
             local_time(view.started),
             _took(view),
-            view.pipeline,
-            *([view.experiment or ""] if has_experiments else []),
-        )
+        ]
+        if has_names:
+            cells.append(view.name)
+        if has_pipelines:
+            cells.append(view.pipeline.rpartition("/")[2])
+        if has_experiments:
+            cells.append(view.experiment or "")
+        table.add_row(*cells)
     return table
 
 

@@ -105,7 +105,8 @@ def runs(limit: int, home: pathlib.Path, connection: Connection | None, as_json:
     if as_json:
         _print_json([row_json(view) for view in views])
     elif views:
-        wide_console().print(runs_table(views))
+        console = wide_console()
+        console.print(runs_table(views, console.width))
     else:
         click.echo("no runs")
 

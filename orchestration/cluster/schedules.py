@@ -58,12 +58,12 @@ class Trigger:
     def next_times(self, now: datetime.datetime) -> list[datetime.datetime]:
         """Returns the next three times at which it fires, in UTC; fewer where it ends before."""
         if self.cron is not None:
-            # A time that is the start itself counts.
-            after = max(now, self.start - datetime.timedelta(seconds=1)) if self.start else now
+            # Kubeflow takes the next time after the start: the start itself does not count.
+            after = max(now, self.start) if self.start else now
             times = crons.firing_times(self.cron, after, _SHOWN_TIMES)
         else:
             interval = datetime.timedelta(seconds=self.interval_seconds or 0)
-            begin = self.start or now
+            begin = self.start or now  # An interval passes before the first run, too.
             past = max(0, (now - begin) // interval)
             times = [begin + interval * (past + number) for number in range(1, _SHOWN_TIMES + 1)]
         return [time for time in times if self.end is None or time <= self.end]

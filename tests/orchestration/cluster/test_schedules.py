@@ -132,10 +132,23 @@ def test_the_next_times_lie_between_start_and_end() -> None:
     assert [time.day for time in times] == [2, 3]
 
 
-def test_a_start_at_a_firing_time_fires_then() -> None:
+def test_the_start_itself_is_no_firing_time_but_the_end_is() -> None:
+    # As in scheduledworkflow/util/cron_schedule.go of Kubeflow Pipelines.
     start = datetime.datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
+    end = start + datetime.timedelta(days=2)
 
-    assert Trigger(cron="0 0 2 * * *", start=start).next_times(NOW)[0] == start
+    times = Trigger(cron="0 0 2 * * *", start=start, end=end).next_times(NOW)
+
+    assert [time.day for time in times] == [2, 3]
+
+
+def test_an_interval_passes_before_the_first_run() -> None:
+    # As in scheduledworkflow/util/periodic_schedule.go.
+    start = NOW + datetime.timedelta(days=1)
+
+    first = Trigger(interval_seconds=3600, start=start).next_times(NOW)[0]
+
+    assert first == start + datetime.timedelta(hours=1)
 
 
 def test_an_interval_counts_from_its_start() -> None:
