@@ -117,7 +117,7 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
     has_names = width >= _MEDIUM and any(view.name != view.id for view in views)
     has_pipelines = width >= (_WIDE if has_names else _MEDIUM)
     has_experiments = has_pipelines and any(view.experiment for view in views)
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(
         "run", no_wrap=True, min_width=max((len(view.id) for view in views), default=0)
     )
