@@ -24,7 +24,7 @@ setup: ## Make .venv: find Python 3.10, install the lock, compile bytecode
 	@scripts/install.sh $(VENV) $(LOCK) --editable
 
 run: setup ## From CSV to a pushed model, by way of the compiled YAML
-	@$(MAKE) --no-print-directory compile $(VOLUME)/data
+	@$(MAKE) -s --no-print-directory compile $(VOLUME)/data
 	@$(CLI) run $(WORKFLOW) --mount tfx-pvc=$(VOLUME) --home $(HOME_DIR)
 
 $(VOLUME)/data:

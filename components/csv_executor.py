@@ -1,6 +1,7 @@
 """The executor of CsvExampleGen: from CSV files to tf.Examples, by Beam."""
 
 import os
+import pathlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -137,6 +138,9 @@ def serialized_example(complaint: Complaint) -> bytes:
 def _csv_files(folder: str, pattern: str) -> list[str]:
     """Returns the files of a folder that match, in order."""
     glob = os.path.join(folder, pattern)  # noqa: PTH118 (may be a URI)
+    if re.search(r"[][*?]", folder):
+        # TFX looks for these files by the same pattern, to tell new data from old.
+        raise InputDataError(f"data-root '{folder}': [, ], * and ? are not for folders; rename it")
     try:
         files = [
             path
@@ -145,6 +149,8 @@ def _csv_files(folder: str, pattern: str) -> list[str]:
             and not fileio.isdir(path)
         ]
         if files:
+            for path in files:
+                _require_readable(path)
             return files
         if not fileio.exists(folder):
             problem = "there is no such folder; create it"
@@ -152,15 +158,25 @@ def _csv_files(folder: str, pattern: str) -> list[str]:
             problem = "it is a file; give the folder it is in"
         else:
             problem = f"no file in it matches '{pattern}'; put a CSV file there"
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
+                problem = "it may not be read; change its permissions"
     except (OSError, tf.errors.OpError) as error:
         problem = f"it cannot be read: {_one_line(error)}"
     raise InputDataError(f"data-root '{folder}': {problem}, or set data-root to another folder")
 
 
+def _require_readable(path: str) -> None:
+    """Refuses a pipe, which would keep the step waiting, or a device."""
+    local = pathlib.Path(path)
+    if local.exists() and not local.is_file():
+        raise InputDataError(f"{path}: is not a regular file; remove it")
+
+
 def _require_examples(count: int, split: str) -> None:
     if count == 0:
         raise InputDataError(
-            f"no complaint falls into split '{split}', because the files hold too few; add rows"
+            f"no complaint falls into split '{split}': the files hold too few, or all alike; "
+            "add rows"
         )
 
 

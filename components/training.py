@@ -69,8 +69,12 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     config = TrainerConfig.from_custom_config(fn_args.custom_config or {})
     hyperparameters = config.hyperparameters
-    if not fn_args.train_steps:
-        raise SettingsError("train-args: num_steps must be 1 or more")
+    for name, steps in (("train-args", fn_args.train_steps), ("eval-args", fn_args.eval_steps)):
+        if not steps or steps < 1:
+            raise SettingsError(
+                f'run parameter {name}: num_steps is {steps or 0}; write {{"num_steps": N}} with '
+                "N 1 or more"
+            )
     keras.utils.set_random_seed(hyperparameters.seed)
 
     train_examples = input_data.read_serialized(fn_args.train_files)

@@ -61,6 +61,9 @@ def write_complaints(
         raise errors.InputDataError(f"rows is {rows}; ask for at least 1 row")
     if seed < 0:
         raise errors.InputDataError(f"seed is {seed}; use 0 or a positive whole number")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # Replacing it would remove a device or a pipe.
+        raise errors.InputDataError(f"{path}: is there and is not a file; choose another name")
     with _partial_file(path) as partial:
         with contextlib.closing(_write_in_steps(partial, path, rows, seed)) as steps:
             for written in steps:

@@ -4,6 +4,7 @@ import json
 import pathlib
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
@@ -104,9 +105,10 @@ def generate(rows: int, seed: int, out: pathlib.Path) -> None:
 @click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def validate(package: pathlib.Path, as_json: bool) -> None:
-    """Check a compiled workflow for what Argo or Kubeflow Pipelines would refuse.
+    """Check a compiled workflow without a cluster.
 
-    FILE is a .yaml, .json, .zip or .tar.gz, as for an upload.
+    Finds what Argo, Kubeflow Pipelines or Kubernetes would refuse, or get wrong. FILE is a
+    .yaml, .json, .zip or .tar.gz, as for an upload.
 
     \b
     Example:
@@ -202,9 +204,10 @@ def run(
         return
     cluster_commands.refuse_given(tuple(cluster_options), "is only for Kubeflow; add --cluster")
     from orchestration.local import runner
+    from orchestration.local.plan import RunOptions
     from orchestration.metadata_target import MetadataTarget
 
-    options = runner.RunOptions(
+    options = RunOptions(
         package=package,
         home=home,
         folders={name: pathlib.Path(folder) for name, folder in unique("--mount", mounts).items()},
@@ -212,7 +215,7 @@ def run(
         max_parallel=max_parallel,
         metadata=None if metadata is None else MetadataTarget.parse(metadata),
     )
-    _finish_run(runner.run(options, _run_console(as_json)), as_json)
+    runner.run(options, _run_console(as_json), _report(as_json))
 
 
 @cli.command()
@@ -227,7 +230,9 @@ def retry(
     as_json: bool,
     **cluster_options: Any,
 ) -> None:
-    """Resume a failed or interrupted run: only what had not succeeded runs again.
+    """Resume a failed or interrupted run.
+
+    Only what had not succeeded runs again.
 
     On Kubeflow (--cluster), only a failed run can be retried.
 
@@ -242,7 +247,7 @@ def retry(
     cluster_commands.refuse_given(tuple(cluster_options), "is only for Kubeflow; add --cluster")
     from orchestration.local import runner
 
-    _finish_run(runner.resume(run_id, home, _run_console(as_json)), as_json)
+    runner.resume(run_id, home, _run_console(as_json), _report(as_json))
 
 
 cluster_commands.add_to(cli)
@@ -254,13 +259,20 @@ def _run_console(as_json: bool) -> Console:
     return Console(stderr=as_json)
 
 
-def _finish_run(record: Any, as_json: bool) -> None:
-    from orchestration.local.summary import summary, summary_json
+def _report(as_json: bool) -> Callable[[Any], None]:
+    """Returns what prints a run at its end."""
+    from orchestration.local import summary
 
-    if as_json:
-        click.echo(json.dumps(summary_json(record), indent=1, sort_keys=True))
-        return
-    Console().print(summary(record))
+    def report(record: Any) -> None:
+        if as_json:
+            click.echo(json.dumps(summary.summary_json(record), indent=1, sort_keys=True))
+            return
+        if table := summary.metrics_table(record):
+            Console().print(table)
+        for line in summary.verdict(record):
+            click.echo(line)
+
+    return report
 
 
 def _progress(console: Console) -> Any:
@@ -308,8 +320,10 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _print_error("interrupted")
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click turns the one into the other.
+        interrupt = error if isinstance(error, KeyboardInterrupt) else error.__cause__
+        _print_error("; ".join(["interrupted", *map(str, interrupt.args if interrupt else ())]))
         sys.exit(_SIGINT_STATUS)
     except PipelineError as error:
         if verbose:

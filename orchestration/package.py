@@ -138,6 +138,8 @@ def write_package(path: pathlib.Path, text: str) -> None:
         WorkflowError: If the extension is another one, or the file cannot be written.
     """
     data = _packed(path, text.encode("utf-8"))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise WorkflowError(f"{path}: is there and is not a file; choose another name")
     # Beside the file, because os.replace is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

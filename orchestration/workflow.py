@@ -8,6 +8,7 @@ machine and are passed over; every other unknown field is an error.
 import dataclasses
 import decimal
 import graphlib
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +20,9 @@ TFX_ENTRY_POINT = "tfx.orchestration.kubeflow.container_entrypoint"
 
 #: The ConfigMap from which a step takes the address of Kubeflow's metadata service.
 METADATA_CONFIG_MAP = "metadata-grpc-configmap"
+
+# Not "." or "..", which are no files.
+_KEY = re.compile(r"(?!\.\.?$)[-._a-zA-Z0-9]+")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1, None: 1, "m": 60, "h": 3600, "d": 86400}
@@ -33,7 +37,6 @@ _PASSED_OVER_IN_SPEC = frozenset(
         "imagePullSecrets",
         "nodeSelector",
         "podGC",
-        "podMetadata",
         "podPriorityClassName",
         "schedulerName",
         "securityContext",
@@ -53,6 +56,9 @@ _PASSED_OVER_IN_TEMPLATE = frozenset(
         "tolerations",
     }
 )
+#: Fields whose ``false`` is not the default.
+_MEANT_IF_FALSE = frozenset({"failFast"})
+
 _PASSED_OVER_IN_CONTAINER = frozenset({"image", "imagePullPolicy", "name", "securityContext"})
 
 
@@ -146,6 +152,7 @@ class Step:
         variables: The container's environment, in order; the last one wins.
         mounts: The container's volumes.
         artifact_paths: Paths at which the container leaves output artifacts, by name.
+        optional_artifacts: Those that it need not leave.
         resources: The container's requests and limits.
         retry: How it is started again, or ``None``.
         timeout_seconds: Time after which it is ended, or ``None``.
@@ -162,6 +169,7 @@ class Step:
     variables: tuple[Variable, ...]
     mounts: tuple[Mount, ...]
     artifact_paths: Mapping[str, str]
+    optional_artifacts: frozenset[str]
     resources: Resources
     retry: Retry | None
     timeout_seconds: int | None
@@ -232,11 +240,13 @@ def parse_workflow(manifest: Mapping[str, Any]) -> Workflow:
     exit_step = None
     if "onExit" in spec:
         name = spec["onExit"]
+        if any(step.name == name for step in steps):
+            raise WorkflowError(f"spec.onExit: {name} is also a task; give one another name")
         exit_step = _step({"name": name, "template": name}, templates[name], volumes)
     arguments = spec.get("arguments") or {}
     _refuse_others(arguments, "spec.arguments", {"parameters"})
     return Workflow(
-        generate_name=metadata.get("generateName") or f"{metadata['name']}-",
+        generate_name=metadata.get("generateName") or f"{metadata.get('name', 'workflow')}-",
         parameters={
             parameter["name"]: _text(parameter.get("value", parameter.get("default")))
             for parameter in arguments.get("parameters") or []
@@ -256,7 +266,7 @@ def _refuse_others(mapping: Mapping[str, Any], place: str, known: Iterable[str])
     """Refuses a field that is set and not among the known ones."""
     known = set(known)
     for key, value in mapping.items():
-        if key not in known and value not in (None, {}, [], "", False):
+        if key not in known and (value or key in _MEANT_IF_FALSE) and value is not None:
             raise WorkflowError(
                 f"{place}.{key}: cannot be honoured without a cluster; run this workflow on "
                 "Kubeflow Pipelines, or leave the field out"
@@ -271,7 +281,8 @@ def _entry_steps(
         return [_step({"name": name, "template": name}, template, volumes)]
     place = f"template {name}"
     _refuse_others(template, place, {"name", "dag", "inputs", "metadata"})
-    _refuse_others(template["dag"], f"{place}.dag", {"tasks"})
+    fails_fast = {"failFast"} if template["dag"].get("failFast") else set()
+    _refuse_others(template["dag"], f"{place}.dag", {"tasks", *fails_fast})
     outer = [item["name"] for item in (template.get("inputs") or {}).get("parameters") or []]
     steps = []
     for task in template["dag"]["tasks"]:
@@ -364,6 +375,11 @@ def _step(
         working_dir=container.get("workingDir"),
         variables=_variables(container, f"{place}.container"),
         mounts=_mounts(container, [*volumes, *(template.get("volumes") or [])], place),
+        optional_artifacts=frozenset(
+            artifact["name"]
+            for artifact in outputs.get("artifacts") or []
+            if artifact.get("optional")
+        ),
         artifact_paths={
             artifact["name"]: artifact["path"] for artifact in outputs.get("artifacts") or []
         },
@@ -391,9 +407,13 @@ def _arguments(task: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, 
 def _variables(container: Mapping[str, Any], place: str) -> tuple[Variable, ...]:
     variables = []
     for source in container.get("envFrom") or []:
+        if len([key for key in ("configMapRef", "secretRef") if source.get(key)]) != 1:
+            raise WorkflowError(
+                f"{place}.envFrom: name one configMapRef or secretRef in each entry"
+            )
         kind, reference = (
             ("config_map", source["configMapRef"])
-            if "configMapRef" in source
+            if source.get("configMapRef")
             else ("secret", source["secretRef"])
         )
         variables.append(
@@ -418,6 +438,11 @@ def _variable(entry: Mapping[str, Any], place: str) -> Variable:
         return Variable(name=name, kind="field", source=field["fieldPath"])
     for kind, key in (("secret", "secretKeyRef"), ("config_map", "configMapKeyRef")):
         if reference := value_from.get(key):
+            if _KEY.fullmatch(reference["key"]) is None:
+                raise WorkflowError(
+                    f"{place}.env {name}: '{reference['key']}' is not a key; use letters, digits, "
+                    "'-', '_' and '.'"
+                )
             return Variable(
                 name=name,
                 kind=kind,
@@ -437,25 +462,32 @@ def _mounts(
     by_name = {volume["name"]: volume for volume in volumes}
     mounts = []
     for mount in container.get("volumeMounts") or []:
+        where = f"{place}.container.volumeMounts {mount['name']}"
         kind, source = _volume_source(by_name[mount["name"]], place)
-        mounts.append(
-            Mount(
-                path=mount["mountPath"],
-                kind=kind,
-                source=source,
-                sub_path=mount.get("subPath") or "",
-            )
-        )
+        # That a pod may only read a claim cannot be enforced here; the others are read anyway.
+        read_only = {"readOnly"} if kind in ("secret", "config_map") else set()
+        _refuse_others(mount, where, {"name", "mountPath", "subPath", *read_only})
+        path = posixpath.normpath(mount["mountPath"])
+        if not path.startswith("/") or path == "/":
+            raise WorkflowError(f"{where}: the mountPath must be absolute, and not / itself")
+        sub_path = mount.get("subPath") or ""
+        if sub_path.startswith("/") or ".." in sub_path.split("/"):
+            raise WorkflowError(f"{where}: the subPath must be relative and without '..'")
+        mounts.append(Mount(path=path, kind=kind, source=source, sub_path=sub_path))
     return tuple(mounts)
 
 
 def _volume_source(volume: Mapping[str, Any], place: str) -> tuple[str, str]:
     name = volume["name"]
+    where = f"{place}: volume {name}"
     if claim := volume.get("persistentVolumeClaim"):
+        _refuse_others(claim, where, {"claimName"})
         return "claim", claim["claimName"]
     if secret := volume.get("secret"):
+        _refuse_others(secret, where, {"secretName", "defaultMode"})
         return "secret", secret["secretName"]
     if config_map := volume.get("configMap"):
+        _refuse_others(config_map, where, {"name", "defaultMode"})
         return "config_map", config_map["name"]
     if "emptyDir" in volume:
         return "empty_dir", name
@@ -504,7 +536,7 @@ def _retry(strategy: Mapping[str, Any] | None, place: str) -> Retry | None:
         limit=None if limit is None else _number(limit, f"{where}.limit"),
         policy=strategy.get("retryPolicy") or _DEFAULT_RETRY_POLICY,
         backoff_seconds=_seconds(backoff.get("duration", 0), f"{where}.backoff.duration"),
-        factor=float(backoff.get("factor") or 1),
+        factor=_number(backoff.get("factor") or 1, f"{where}.backoff.factor"),
         cap_seconds=None if cap is None else _seconds(cap, f"{where}.backoff.cap"),
     )
 

@@ -13,7 +13,7 @@ if command -v uv >/dev/null 2>&1; then
 fi
 if [ ! -x "$tools/bin/uv" ]; then
     for candidate in "${PYTHON:-}" python3 python3.10 python \
-        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3*/bin/python3; do
+        "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3*/bin/python3; do
         rm -rf "$tools"
         [ -n "$candidate" ] || continue
         if "$candidate" -m venv "$tools" >/dev/null 2>&1 && [ -x "$tools/bin/pip" ]; then break; fi

@@ -27,31 +27,42 @@ is_python_3_10() {
 # PATH and still refuse to run.
 find_python() {
     for candidate in "${PYTHON:-}" python3.10 python3 python \
-        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.10*/bin/python3.10 \
+        "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.10*/bin/python3.10 \
         /usr/local/bin/python3.10 /opt/python/cp310*/bin/python3.10; do
         [ -n "$candidate" ] || continue
         if is_python_3_10 "$candidate"; then
-            command -v "$candidate"
+            # Of a virtual environment, which may be the one that is made anew, the one below it.
+            "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'
             return 0
         fi
     done
-    "$uv" python find --no-project 3.10 2>/dev/null && return 0
+    "$uv" python find --system --no-project 3.10 2>/dev/null && return 0
     say "no Python 3.10 on this machine; asking uv for one"
     if "$uv" python install --quiet 3.10 >/dev/null 2>&1; then
-        "$uv" python find --no-project 3.10 2>/dev/null && return 0
+        "$uv" python find --system --no-project 3.10 2>/dev/null && return 0
     fi
     return 1
 }
 
-digest=$(cat "$project/$lock" "$project/setup.py" "$project/scripts/install.sh" | cksum | tr ' ' '-')
+# A copied or moved environment still points at the folder where it was made.
+digest=$({ cat "$project/$lock" "$project/setup.py" "$project/scripts/install.sh"; pwd; } |
+    cksum | tr ' ' '-')
 stamp="$venv/.installed-$digest"
 [ -e "$stamp" ] && exit 0
+
+# One at a time: what an interrupted set-up has started keeps the lock until it has ended.
+if command -v flock >/dev/null 2>&1; then
+    exec 9>"$venv.lock"
+    flock -n 9 || { say "waiting for another set-up of $venv" && flock 9; }
+    [ -e "$stamp" ] && exit 0
+fi
 
 uv=$("$project/scripts/find_uv.sh" "$venv-uv") || fail "cannot get uv: a Python 3 with venv and pip, or uv on PATH, is needed"
 python=$(find_python) || fail "Python 3.10 not found (TFX 1.15.1 needs it): install python3.10, \
 or run 'pyenv install 3.10', or set PYTHON=/path/to/python3.10"
 
 say "Python 3.10: $python"
+say "installing the packages of $lock into $venv (about 3 GB; the first time they are downloaded)"
 rm -rf "$venv"
 # --seed adds pip, which TFX calls to install wheels of user code.
 "$uv" venv --quiet --seed --python "$python" "$venv"
@@ -59,5 +70,7 @@ rm -rf "$venv"
     --compile-bytecode -r "$project/$lock"
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps \
     --compile-bytecode ${editable:+--editable} "$project"
+"$venv/bin/python" -c 'import click, kfp, orchestration' ||
+    fail "the packages in $venv are not whole; remove the folder and try again"
 touch "$stamp"
 say "installed $lock into $venv"

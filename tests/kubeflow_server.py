@@ -355,6 +355,7 @@ class KubeflowServer:
 
     def _terminate(self, _: Call, identity: str) -> dict[str, Any]:
         self._get("Run", self.runs, identity)["status"] = "Terminating"
+        self.workflows[identity]["spec"]["activeDeadlineSeconds"] = 0
         return {}
 
     def _retry(self, _: Call, identity: str) -> dict[str, Any]:
@@ -362,6 +363,7 @@ class KubeflowServer:
         if run["status"] not in ("Failed", "Error"):
             raise ApiError(400, "Workflow cannot be retried: it must be Failed/Error")
         run |= {"status": "Running", "finished_at": _NO_TIME}
+        self.workflows[identity]["spec"].pop("activeDeadlineSeconds", None)
         return {}
 
     def _create_job(self, call: Call) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
-TOOLS = ("sh", "cat", "cksum", "tr", "dirname", "rm", "touch", "uname", "env")
+TOOLS = ("sh", "cat", "cksum", "tr", "dirname", "rm", "touch", "uname", "env", "flock")
 
 
 @pytest.mark.whole
@@ -83,6 +83,28 @@ def test_without_python_3_10_there_is_one_clear_line(tmp_path: pathlib.Path) -> 
     assert done.returncode == 1
     assert "install: Python 3.10 not found" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "venv").exists()
+
+
+def test_a_copied_environment_is_made_anew(tmp_path: pathlib.Path) -> None:
+    # The stamp of an environment that was made for another folder.
+    venv = tmp_path / ".venv"
+    venv.mkdir()
+    for stamp in (PROJECT / ".venv").glob(".installed-*"):
+        (venv / stamp.name).touch()
+    (tmp_path / "uv").write_text("#!/bin/sh\necho uv was asked >&2\nexit 2\n")
+    (tmp_path / "uv").chmod(0o755)
+
+    done = subprocess.run(
+        [PROJECT / "scripts/install.sh", ".venv", "requirements-dev.txt", "--editable"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "uv was asked" in done.stderr
 
 
 def test_a_second_set_up_does_nothing() -> None:

@@ -164,9 +164,11 @@ def logs(
       complaint-pipeline logs trainer --tail 50
       complaint-pipeline logs trainer --cluster --run 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
     """
+    from orchestration.local.logs import without_controls
+
     with busy("asking Kubeflow", connection):
         run_id, text = _side(home, connection).log(run_id, step)
-    lines = text.splitlines()
+    lines = [without_controls(line) for line in text.splitlines()]
     if tail is not None:
         lines = lines[-tail:]
     if as_json:

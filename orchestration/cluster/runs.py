@@ -214,6 +214,8 @@ class ClusterRuns:
         label = (version.name if version else None) or ""
         message = status.message if status else None
         state = state_of(run.status, message or run.error)
+        if state == run_record.FAILED and status is not None and status.is_ended_by_hand:
+            state = run_record.TERMINATED
         created = seconds_of(run.created_at)
         parameters = {item.name: item.value for item in (spec.parameters if spec else None) or []}
         if status is not None:

@@ -14,6 +14,7 @@ from typing import Any
 import urllib3.exceptions
 
 from orchestration.cluster.errors import ClusterError
+from orchestration.local.logs import without_controls
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_WAIT = 20.0
@@ -195,4 +196,4 @@ def _message(error: Any) -> str:
         or answer.get("error")
         or ""
     )
-    return " ".join(str(said).split()).rstrip(".")
+    return without_controls(" ".join(str(said).split())).rstrip(".")

@@ -95,6 +95,12 @@ class WorkflowStatus:
         return self._status.get("message") or None
 
     @property
+    def is_ended_by_hand(self) -> bool:
+        """Whether somebody has ended the run: Kubeflow does so by a deadline of 0 seconds."""
+        deadline = (self._manifest.get("spec") or {}).get("activeDeadlineSeconds")
+        return deadline == 0 or bool(_ENDED_BY_HAND.search(self.message or ""))
+
+    @property
     def has_running_steps(self) -> bool:
         """Whether a pod still runs or waits."""
         return any(
@@ -227,6 +233,8 @@ class WorkflowStatus:
         if last.get("message") and node.get("phase") in ("Failed", "Error"):
             message = last["message"]  # Argo's own is "No more retries left".
         state = state_of(node.get("phase"), node.get("message") or last.get("message"))
+        if state == run_record.FAILED and self.is_ended_by_hand and "deadline" in (message or ""):
+            state = run_record.TERMINATED
         return StepRecord(
             name=name,
             state=state,

@@ -22,7 +22,14 @@ NAMESPACE = "default"
 _WORKFLOW_LABEL = "workflows.argoproj.io/workflow"
 _RUN_LABEL = "pipeline/runid"
 
+#: Settings of this interpreter and of the metadata server, which no pod has.
+_NOT_FOR_STEPS = re.compile(r"PYTHON[A-Z]|MYSQL_PWD$")
+
 _REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
+
+#: Folders in a step's folder.
+_ARTIFACTS = "artifacts"
+_EMPTY_DIRS = "volumes"
 
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
@@ -94,7 +101,9 @@ class Containers:
             paths.apply(expand_references(fill_in(word, values, place), variables))
             for word in (*step.command, *step.args)
         ]
-        environment = dict(os.environ)
+        environment = {
+            name: value for name, value in os.environ.items() if not _NOT_FOR_STEPS.match(name)
+        }
         # The interpreter's own programs come first, as they do in the image.
         environment["PATH"] = os.pathsep.join(
             [str(pathlib.Path(sys.executable).parent), environment.get("PATH", os.defpath)]
@@ -103,7 +112,9 @@ class Containers:
         return Container(
             argv=tuple(argv),
             environment=environment,
-            folder=pathlib.Path(paths.apply(step.working_dir)) if step.working_dir else folder,
+            folder=folder
+            if step.working_dir is None
+            else pathlib.Path(paths.apply(fill_in(step.working_dir, values, place))),
         )
 
     def _values(self, step: Step, pod: str, status: str) -> dict[str, str]:
@@ -129,7 +140,7 @@ class Containers:
         for name, path in step.artifact_paths.items():
             paths[path] = str(_artifact(folder, name, path))
         for mount in step.mounts:
-            source = self.folders.get(mount.source) or str(folder / mount.source)
+            source = self.folders.get(mount.source) or str(folder / _EMPTY_DIRS / mount.source)
             paths[mount.path] = str(pathlib.Path(source, mount.sub_path))
         return PathMap(paths)
 
@@ -216,22 +227,28 @@ def expand_references(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(expanded, text)
 
 
-def prepare_folder(step: Step, folder: pathlib.Path) -> None:
+def prepare_folder(step: Step, folder: pathlib.Path, folders: Mapping[str, str]) -> None:
     """Makes a step's folder as fresh as a new pod's: empty volumes, no artifacts.
 
     Args:
         step: The step.
         folder: Its folder, which is made.
+        folders: Folders by claim, in which missing ``subPath`` folders are made.
 
     Raises:
         RunError: If the folder cannot be made.
     """
     try:
-        folder.mkdir(exist_ok=True)
+        (folder / _ARTIFACTS).mkdir(parents=True, exist_ok=True)
         for mount in step.mounts:
             if mount.kind == "empty_dir":
-                shutil.rmtree(folder / mount.source, ignore_errors=True)
-                (folder / mount.source).mkdir()
+                scratch = folder / _EMPTY_DIRS / mount.source
+                shutil.rmtree(scratch, ignore_errors=True)
+                (scratch / mount.sub_path).mkdir(parents=True)
+            elif mount.kind == "claim":
+                pathlib.Path(folders[mount.source], mount.sub_path).mkdir(
+                    parents=True, exist_ok=True
+                )
         for name, path in step.artifact_paths.items():
             # TFX would add to what an earlier attempt has left.
             _artifact(folder, name, path).unlink(missing_ok=True)
@@ -239,5 +256,13 @@ def prepare_folder(step: Step, folder: pathlib.Path) -> None:
         raise RunError(f"{folder}: cannot make the step's folder: {error.strerror}") from error
 
 
+def missing_artifact(step: Step, folder: pathlib.Path) -> str | None:
+    """Returns the name of an output artifact that a step should have left and has not."""
+    for name, path in step.artifact_paths.items():
+        if name not in step.optional_artifacts and not _artifact(folder, name, path).exists():
+            return name
+    return None
+
+
 def _artifact(folder: pathlib.Path, name: str, path: str) -> pathlib.Path:
-    return folder / f"{name}{pathlib.PurePosixPath(path).suffix}"
+    return folder / _ARTIFACTS / f"{name}{pathlib.PurePosixPath(path).suffix}"

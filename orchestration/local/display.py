@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -63,7 +63,7 @@ class Display:
                 line = step_line(step, self._resources[step.name])
                 self._console.print(Text(line), soft_wrap=True)
 
-    def _renderable(self) -> Table | Text:
+    def _renderable(self) -> Group | Text:
         if self._record is None or all(step.attempts == 0 for step in self._record.steps):
             return Text("importing TFX ...", style="dim")
         return run_table(self._record, self._resources)
@@ -97,7 +97,7 @@ class ShownRun(Protocol):
         """Its steps."""
 
 
-def run_table(record: ShownRun, resources: Mapping[str, Resources]) -> Table:
+def run_table(record: ShownRun, resources: Mapping[str, Resources]) -> Group:
     """Returns the table of a run's steps.
 
     Args:
@@ -106,17 +106,14 @@ def run_table(record: ShownRun, resources: Mapping[str, Resources]) -> Table:
 
     Returns:
         A row a step: state, how it came about, time, cpu, and the peak memory beside the
-        request and limit of its pod.
+        request and limit of its pod; below, why steps failed and what to look at.
     """
-    table = Table(title=record.id, title_justify="left", expand=False)
-    table.add_column("step", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("outputs", no_wrap=True)
-    for name in ("time", "cpu"):
+    table = Table(title=record.id, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for name in ("step", "state", "outputs"):
+        table.add_column(name, no_wrap=True)
+    for name in ("time", "cpu", "peak", "request", "limit"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("peak memory", justify="right", no_wrap=True)
-    table.add_column("request / limit", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    notes = []
     for step in record.steps:
         limits = resources[step.name]
         started = step.started is not None
@@ -127,10 +124,15 @@ def run_table(record: ShownRun, resources: Mapping[str, Resources]) -> Table:
             f"{_seconds(step)} s" if started else "",
             f"{step.cpu_seconds:.1f} s" if started and _is_measured(step) else "",
             memory(step.peak_bytes) if started and _is_measured(step) else "",
-            f"{_optional_memory(limits.memory_request)} / {_optional_memory(limits.memory_limit)}",
-            Text(step.message or memory_warning(step, limits) or "", style="yellow"),
+            _optional_memory(limits.memory_request),
+            _optional_memory(limits.memory_limit),
         )
-    return table
+        notes += [
+            Text(f"{step.name}: {note}", style="yellow", overflow="fold")
+            for note in (step.message, memory_warning(step, limits))
+            if note
+        ]
+    return Group(table, *notes)
 
 
 def memory_warning(step: StepRecord, resources: Resources) -> str | None:

@@ -30,8 +30,11 @@ def read_evaluation(uri: str) -> dict[str, Any]:
         for value in values.values():
             for by_metric in value.values():
                 for name, number in by_metric.items():
-                    if "doubleValue" in number and math.isfinite(number["doubleValue"]):
-                        metrics[name] = number["doubleValue"]
+                    # Protocol buffers' JSON has text for what is not a finite number.
+                    metric = float(number.get("doubleValue", "nan"))
+                    # The change against the baseline is said with the threshold that it misses.
+                    if math.isfinite(metric) and not name.endswith("_diff"):
+                        metrics[name] = metric
     result = tfma.load_validation_result(uri)
     return {
         "metrics": metrics,
@@ -48,8 +51,8 @@ def _missed(failure: Any) -> str:
     value = failure.metric_value.double_value.value
     threshold = failure.metric_threshold
     if failure.metric_key.is_diff:
-        least = threshold.change_threshold.absolute.value
-        return f"{name} is {value:+.4f} against the blessed model; the least change is {least:+.4f}"
+        most = max(0.0, -threshold.change_threshold.absolute.value)
+        return f"{name} is {-value:.4f} below the blessed model's; at most {most:.4f} is allowed"
     least = threshold.value_threshold.lower_bound.value
     return f"{name} is {value:.4f}; the least is {least:.4f}"
 

@@ -1,5 +1,6 @@
 """Runs the steps of a workflow: order, parallel branches, retries, timeouts, exit handler."""
 
+import contextlib
 import dataclasses
 import signal
 import time
@@ -8,9 +9,9 @@ from typing import Protocol
 import ml_metadata
 import psutil
 
-from components.errors import RunError
+from components.errors import PipelineError, RunError
 from orchestration.local import run_record
-from orchestration.local.container import Containers, prepare_folder
+from orchestration.local.container import Containers, missing_artifact, prepare_folder
 from orchestration.local.logs import error_line
 from orchestration.local.outcome import outcome
 from orchestration.local.run_record import RunFolder, RunRecord, StepRecord
@@ -22,6 +23,10 @@ _SAMPLE_SECONDS = 0.5
 
 #: What a step gets between SIGTERM and SIGKILL.
 _GRACE_SECONDS = 5.0
+
+
+#: How a traceback names the project's own errors.
+_OWN_ERRORS = f"{PipelineError.__module__}."
 
 
 class Observer(Protocol):
@@ -148,7 +153,7 @@ class Executor:
     def _start(self, step: Step, record: StepRecord) -> None:
         self._retry_at.pop(step.name, None)
         folder = self._folder.step(step.name)
-        prepare_folder(step, folder)
+        prepare_folder(step, folder, self._record.folders)
         record.attempts += 1
         record.state = run_record.RUNNING
         record.started, record.ended, record.message = run_record.now(), None, None
@@ -183,7 +188,9 @@ class Executor:
         failure = self._failure(attempt, event)
         if failure is None:
             result = None
-            if attempt.step.is_tfx:
+            if artifact := missing_artifact(attempt.step, self._folder.step(event.name)):
+                failure = f"it exited with 0 but left no output artifact {artifact}"
+            elif attempt.step.is_tfx:
                 result = outcome(self._store, attempt.step, self._record.id)
                 failure = result.failure
             if failure is None:
@@ -225,6 +232,9 @@ class Executor:
         if event.code < 0:
             return f"it was killed by {signal.Signals(-event.code).name}"
         line = error_line(self._folder.log(event.name), attempt.log_start)
+        if line is not None and line.startswith(_OWN_ERRORS):
+            # Written for the user, and whole.
+            return line.partition(": ")[2]
         return f"exit status {event.code}" + (f": {line}" if line else "")
 
     def _enforce_timeouts(self) -> None:
@@ -260,7 +270,10 @@ class Executor:
             record.peak_bytes = max(record.peak_bytes, resident)
 
     def _terminate(self) -> None:
-        """Ends every process and marks what did not come to its end."""
+        """Ends every process; another interrupt must not end this half-way."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(ValueError):  # Not in the main thread.
+                signal.signal(number, signal.SIG_IGN)
         try:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 for name in self._running:
@@ -268,12 +281,6 @@ class Executor:
                 self._drain()
         except RunError:
             self._running.clear()  # The host is dead, and its children with it.
-        for record in self._record.steps:
-            if record.state in (run_record.RUNNING, run_record.PENDING):
-                started = record.state == run_record.RUNNING
-                record.state = run_record.TERMINATED if started else run_record.OMITTED
-                record.ended = run_record.now() if started else None
-        self._save()
 
     def _drain(self) -> None:
         deadline = time.monotonic() + _GRACE_SECONDS

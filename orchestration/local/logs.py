@@ -7,6 +7,8 @@ from collections import deque
 #: How much of a log's end is read: enough for a traceback, little enough for any log.
 _TAIL_BYTES = 64 * 1024
 
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 # "components.errors.InputDataError: data.csv, row 3: ..." at the end of a traceback.
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt)(?::|$)")
 
@@ -29,7 +31,13 @@ def last_lines(log: pathlib.Path, count: int, start: int = 0) -> list[str]:
             text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return []
-    return list(deque((line.rstrip() for line in text.splitlines() if line.strip()), count))
+    lines = (without_controls(line).rstrip() for line in text.splitlines())
+    return list(deque((line for line in lines if line), count))
+
+
+def without_controls(text: str) -> str:
+    """Takes out of a text what a terminal would obey: escape sequences and control characters."""
+    return _CONTROL.sub("", text)
 
 
 def error_line(log: pathlib.Path, start: int = 0) -> str | None:

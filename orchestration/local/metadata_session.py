@@ -7,13 +7,13 @@ import pathlib
 import selectors
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from components.errors import MetadataError, WorkflowError
 from orchestration.local.folders import read_key
+from orchestration.local.isolation import isolated_command
 from orchestration.metadata_client import wait_until_serving
 from orchestration.metadata_target import GrpcTarget, MetadataTarget, MySqlTarget
 from orchestration.workflow import Workflow
@@ -47,14 +47,12 @@ def serve(target: MetadataTarget, password: str | None, log: pathlib.Path) -> It
     # Not a pipe, which would stop a server that nobody reads, and not the log, which others write.
     with log.open("ab") as output, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
+            isolated_command(
                 "orchestration.local.metadata_server",
                 "--exit-on-stdin-eof",
                 "--store",
                 str(target),
-            ],
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=printed,

@@ -2,9 +2,10 @@
 
 HOME/runs/RUN/run.json        this record
 HOME/runs/RUN/workflow.yaml   the workflow, as it was run
-HOME/runs/RUN/STEP/           the step's log and its page for the Kubeflow UI
+HOME/runs/RUN/steps/STEP/     the step's log, output artifacts and scratch volumes
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -12,7 +13,6 @@ import os
 import pathlib
 import re
 import secrets
-import tempfile
 import time
 from typing import Any
 
@@ -99,6 +99,19 @@ class RunRecord:
     ended: float | None = None
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def close(self, state: str) -> None:
+        """Ends the run, and with it what has not come to an end.
+
+        Args:
+            state: The run's state.
+        """
+        for step in self.steps:
+            if step.state == RUNNING:
+                step.state, step.ended = TERMINATED, now()
+            elif step.state == PENDING:
+                step.state = OMITTED
+        self.state, self.ended = state, now()
+
     def step(self, name: str) -> StepRecord:
         """Returns the record of a step."""
         return next(step for step in self.steps if step.name == name)
@@ -124,7 +137,7 @@ class RunFolder:
 
     def step(self, name: str) -> pathlib.Path:
         """The folder of a step."""
-        return self.path / name
+        return self.path / "steps" / name
 
     def log(self, name: str) -> pathlib.Path:
         """The log of a step, of all attempts."""
@@ -137,13 +150,13 @@ class RunFolder:
             RunError: If it cannot be written.
         """
         text = json.dumps(dataclasses.asdict(record), indent=1, sort_keys=True) + "\n"
+        partial = self.path / f"run.json.{os.getpid()}"
         try:
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self.path, prefix="run.", delete=False, encoding="utf-8"
-            ) as file:
-                file.write(text)
-            pathlib.Path(file.name).replace(self.path / "run.json")
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(self.path / "run.json")
         except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise RunError(
                 f"{self.path}: cannot write the run's record: {error.strerror}"
             ) from error

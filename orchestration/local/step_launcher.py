@@ -9,13 +9,13 @@ import selectors
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.errors import RunError
+from orchestration.local.isolation import isolated_command
 
 _STOP_SECONDS = 10.0
 
@@ -75,13 +75,9 @@ class StepLauncher:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "orchestration.local.warm_host",
-                    str(theirs.fileno()),
-                    *self._modules,
-                ],
+                isolated_command(
+                    "orchestration.local.warm_host", str(theirs.fileno()), *self._modules
+                ),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -100,9 +96,10 @@ class StepLauncher:
             try:
                 self._process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                # Its children die with it.
+                # Its children die with it, and what those have started by their group.
                 self._process.kill()
                 self._process.wait()
+                self._kill_groups()
         self._log.close()
 
     def log(self) -> bytes:
@@ -202,11 +199,14 @@ class StepLauncher:
         except ConnectionError as error:
             raise self._died() from error
 
-    def _died(self) -> RunError:
-        # The kernel ends the host's children with it, but not what those have started.
+    def _kill_groups(self) -> None:
         for group in self._groups.values():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
+
+    def _died(self) -> RunError:
+        # The kernel ends the host's children with it, but not what those have started.
+        self._kill_groups()
         lines = self.log().decode("utf-8", "replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
         return RunError(f"the process that runs the steps has died: {last}")

@@ -3,34 +3,24 @@
 import dataclasses
 from typing import Any
 
-from rich.console import Group
 from rich.table import Table
-from rich.text import Text
 
 from orchestration.local.observing import view_of
 from orchestration.local.run_record import RunRecord
 from orchestration.run_view import run_json
 
 
-def summary(record: RunRecord) -> Group:
-    """Returns the end of a run for a terminal: model, metrics, blessing.
-
-    Args:
-        record: The record of a run that has succeeded.
-    """
-    lines: list[Any] = []
-    result = record.result
-    if metrics := result.get("metrics"):
-        table = Table(title="evaluation, all examples", title_justify="left", show_header=False)
-        table.add_column(no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
-        for name, value in metrics.items():
-            table.add_row(name, f"{value:,.4f}".rstrip("0").rstrip("."))
-        lines.append(table)
-    if problem := result.get("problem"):
-        lines.append(Text(problem, style="yellow"))
-    lines += [Text(line, overflow="fold") for line in verdict(record)]
-    return Group(*lines)
+def metrics_table(record: RunRecord) -> Table | None:
+    """Returns the metrics over all examples as a table, or ``None`` if there are none."""
+    metrics = record.result.get("metrics")
+    if not metrics:
+        return None
+    table = Table(title="evaluation, all examples", title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:,.4f}".rstrip("0").rstrip("."))
+    return table
 
 
 def verdict(record: RunRecord) -> list[str]:
@@ -42,6 +32,8 @@ def verdict(record: RunRecord) -> list[str]:
         f"{cached} of {len(record.steps)} steps from the cache"
     ]
     result = record.result
+    if "problem" in result:
+        lines.append(result["problem"])
     if "blessed" in result:
         missed = "; ".join(result.get("missed") or ["see the evaluation"])
         lines.append("blessed: yes" if result["blessed"] else f"blessed: no ({missed})")

@@ -15,6 +15,7 @@ children and ends.
 """
 
 import atexit
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -28,6 +29,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
+
+import psutil
 
 #: What TFX's steps import. Nothing of it may run in the host: a fork keeps no threads.
 TFX_MODULES = (
@@ -50,6 +53,9 @@ TFX_MODULES = (
 )
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+_END_SECONDS = 3.0
 
 #: What this process, a child that has run its module or the host itself, exits with.
 _exit_status: list[int] = []
@@ -80,6 +86,7 @@ class WarmHost:
         # No child looks through all of this again, or copies its pages to do so.
         gc.freeze()
         gc.enable()
+        _adopt_orphans()
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -170,10 +177,14 @@ class WarmHost:
             )
 
     def _end_children(self) -> None:
+        # The groups, and whoever has left them: as their subreaper, this is their parent.
+        descendants = psutil.Process().children(recursive=True)
         for pid in self._children:
             _kill_group(pid)
-        for pid in self._children:
-            os.waitpid(pid, 0)
+        for process in descendants:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(descendants, timeout=_END_SECONDS)
 
     def _send(self, event: dict[str, Any]) -> None:
         try:
@@ -181,6 +192,12 @@ class WarmHost:
         except ConnectionError:
             # The runner is gone; the next read ends the loop.
             return
+
+
+def _adopt_orphans() -> None:
+    """Makes this process the parent of every descendant whose own parent has ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _make_group(pid: int) -> None:
@@ -222,7 +239,7 @@ def run_container(request: dict[str, Any]) -> NoReturn:
     if argv[0] not in ("python", "python3") or argv[1:2] != ["-m"]:
         os.execvpe(argv[0], argv, environment)  # noqa: S606 (the workflow's own, no shell)
     sys.argv = argv[2:]
-    sys.path[0] = request["folder"]
+    sys.path.insert(0, request["folder"])
     for folder in reversed(environment.get("PYTHONPATH", "").split(os.pathsep)):
         if folder:
             sys.path.insert(0, folder)

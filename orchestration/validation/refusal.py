@@ -17,10 +17,6 @@ def refuse(path: pathlib.Path, findings: Sequence[Finding]) -> None:
     Raises:
         WorkflowError: If there is a finding.
     """
-    if not findings:
-        return
-    first = findings[0]
-    more = f" (and {len(findings) - 1} more: complaint-pipeline validate)" * (len(findings) > 1)
-    raise WorkflowError(
-        f"{path}: {first.place}: {first.message}; {first.mend} [{first.rule}]{more}"
-    )
+    if findings:
+        more = f" (and {len(findings) - 1} more: complaint-pipeline validate)"
+        raise WorkflowError(f"{path}: {findings[0]}{more * (len(findings) > 1)}")

@@ -56,11 +56,25 @@ def canonical_yaml(workflow: dict[str, Any]) -> str:
 
 def _canonical_template(template: dict[str, Any]) -> dict[str, Any]:
     container = template.get("container")
-    if not container or not container.get("args"):
+    if not container:
         return template
-    arguments = list(container["args"])
+    container = dict(container)
+    if "args" in container:
+        container["args"] = _canonical_arguments(container["args"])
+    if "env" in container:
+        # TFX and KFP both set some variables, and to the same value.
+        container["env"] = [
+            entry
+            for index, entry in enumerate(container["env"])
+            if entry not in container["env"][:index]
+        ]
+    return {**template, "container": container}
+
+
+def _canonical_arguments(arguments: list[str]) -> list[str]:
+    arguments = list(arguments)
     for index, name in enumerate(arguments[:-1]):
         if name in _JSON_ARGUMENTS:
             parsed = json.loads(arguments[index + 1])
             arguments[index + 1] = json.dumps(parsed, indent=1, sort_keys=True)
-    return {**template, "container": {**container, "args": arguments}}
+    return arguments

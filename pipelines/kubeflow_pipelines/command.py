@@ -94,7 +94,7 @@ def compile_command(
             # Imported here: TFX takes seconds, and --help and bad settings need none of it.
             from pipelines.kubeflow_pipelines.compiler import compile_workflow
 
-            text = compile_workflow(settings)
+            text = compile_workflow(settings, path)
         for finding in validate_text(text):
             raise WorkflowError(
                 f"these settings compile to a workflow that would be refused: {finding.place}: "

@@ -64,12 +64,22 @@ class _InMemoryCompiler(Compiler):
 
 
 class _InMemoryRunner(kubeflow_dag_runner.KubeflowDagRunner):
-    """KubeflowDagRunner, compiling into memory."""
+    """KubeflowDagRunner, compiling into memory.
+
+    It never writes its package, but ``tfx pipeline compile`` asks it for the package's path.
+    """
 
     def __init__(
-        self, config: kubeflow_dag_runner.KubeflowDagRunnerConfig, pipeline_conf: PipelineConf
+        self,
+        config: kubeflow_dag_runner.KubeflowDagRunnerConfig,
+        pipeline_conf: PipelineConf,
+        package: pathlib.Path | None,
     ) -> None:
-        super().__init__(output_dir="", config=config)
+        super().__init__(
+            output_dir=str(package.parent) if package else "",
+            output_filename=package.name if package else None,
+            config=config,
+        )
         self._compiler = _InMemoryCompiler(pipeline_conf)
 
     @property
@@ -77,11 +87,12 @@ class _InMemoryRunner(kubeflow_dag_runner.KubeflowDagRunner):
         return self._compiler.workflow
 
 
-def compile_workflow(settings: Settings) -> str:
+def compile_workflow(settings: Settings, package: pathlib.Path | None = None) -> str:
     """Compiles the pipeline.
 
     Args:
         settings: The settings.
+        package: File to which the caller will write the workflow; TFX's command line names it.
 
     Returns:
         The Argo workflow as canonical YAML: the same bytes for the same settings and code.
@@ -104,7 +115,7 @@ def compile_workflow(settings: Settings) -> str:
             beam_pipeline_args=beam_pipeline_args(settings.beam, settings.image),
             enable_cache=settings.enable_cache,
         )
-        runner = _InMemoryRunner(config, _pipeline_conf(settings))
+        runner = _InMemoryRunner(config, _pipeline_conf(settings), package)
         runner.run(pipeline)
     workflow = runner.workflow
     spec = workflow["spec"]

@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"'{key.value}' is given twice", key.start_mark
                 )
@@ -89,7 +89,7 @@ def _read_file(path: pathlib.Path) -> dict[str, Any]:
             f"{path}: byte {error.start} is not UTF-8; save the settings file as UTF-8"
         ) from error
     # PyYAML raises ValueError for a value that looks like a date and is none.
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
         raise SettingsError(f"{path}: not valid YAML: {reason}") from error
     if tree is None:
@@ -106,7 +106,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise SettingsError(f"--set {override}: write it as NAME=VALUE, such as trainer.memory=8G")
     try:
         value = _parse(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         raise SettingsError(
             f"--set {override}: the value is not valid YAML; put it in quotes"
         ) from error

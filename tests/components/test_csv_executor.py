@@ -119,6 +119,20 @@ def test_a_folder_without_files_is_named(tmp_path: pathlib.Path) -> None:
     assert "it is a file" in refusal(tmp_path / "a.txt", tmp_path / "out")
 
 
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+
+    assert f"{tmp_path}/a.csv: is not a regular file" in refusal(tmp_path, tmp_path / "out")
+
+
+def test_a_folder_whose_name_is_a_pattern_is_refused(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "v[1]"
+    folder.mkdir()
+    (folder / "a.csv").write_text(rows("a"))
+
+    assert "are not for folders" in refusal(folder, tmp_path / "out")
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.csv").symlink_to(tmp_path / "gone.csv")
     message = refusal(tmp_path, tmp_path / "out")

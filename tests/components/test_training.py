@@ -270,8 +270,9 @@ def test_a_loss_that_is_not_a_number_fails_and_leaves_no_backup(
 def test_steps_and_hyperparameters_are_checked(make_fn_args: MakeFnArgs) -> None:
     from components.training import run_fn
 
-    with pytest.raises(SettingsError, match="num_steps must be 1 or more"):
-        run_fn(make_fn_args(train_steps=None))
+    for steps in ({"train_steps": None}, {"train_steps": -5}, {"eval_steps": -1}):
+        with pytest.raises(SettingsError, match='"num_steps": N} with N 1 or more'):
+            run_fn(make_fn_args(**steps))
     with pytest.raises(SettingsError, match="did you mean 'dropout'"):
         run_fn(make_fn_args(custom_config={"hyperparameters": {"drop_out": 0.1}}))
 

@@ -485,3 +485,13 @@ def test_error_of_the_progress_callback_stays_its_own(tmp_path):
     with pytest.raises(BrokenPipeError):
         generator.write_complaints(tmp_path / "complaints.csv", rows=10, seed=0, on_progress=fail)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_a_file_is_not_replaced(tmp_path: pathlib.Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+
+    with pytest.raises(errors.InputDataError, match="is there and is not a file"):
+        generator.write_complaints(pipe, rows=1, seed=1)
+
+    assert pipe.is_fifo()

@@ -237,7 +237,9 @@ def _save_text_encoder(path: pathlib.Path) -> None:
 
 
 def test_a_module_file_on_the_volume_serves_as_the_package_does(variant: dict[str, Any]) -> None:
-    log = pathlib.Path(variant["folders"]["tfx-pvc"]).parent.glob("home/runs/*/trainer/log.txt")
+    log = pathlib.Path(variant["folders"]["tfx-pvc"]).parent.glob(
+        "home/runs/*/steps/trainer/log.txt"
+    )
 
     assert variant["result"]["pushed"]
     assert "module_file" in next(log).read_text()

@@ -304,3 +304,13 @@ def test_a_full_disk_leaves_the_old_file(
 
     assert (tmp_path / "p.yaml").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
+
+
+def test_what_is_not_a_file_is_not_replaced(tmp_path: pathlib.Path) -> None:
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+
+    with pytest.raises(WorkflowError, match="is there and is not a file"):
+        write_package(pipe, "kind: Workflow\n")
+
+    assert pipe.is_fifo()

@@ -62,6 +62,33 @@ def test_argos_default_policy_is_on_failure() -> None:
     [
         ({"spec": {"suspend": True}}, "spec.suspend"),
         ({"spec": {"hostNetwork": True}}, "spec.hostNetwork"),
+        ({"spec": {"podMetadata": {"labels": {"a": "b"}}}}, "spec.podMetadata"),
+        ({"dag": {"failFast": False}}, "dag.failFast"),
+        ({"mount": {"readOnly": True}}, "volumeMounts v.readOnly"),
+        ({"mount": {"subPathExpr": "$(X)"}}, "volumeMounts v.subPathExpr"),
+        ({"mount": {"subPath": "/etc"}}, "subPath must be relative"),
+        ({"mount": {"subPath": "a/../../etc"}}, "subPath must be relative"),
+        ({"mount": {"mountPath": "v"}}, "mountPath must be absolute"),
+        ({"mount": {"mountPath": "/"}}, "mountPath must be absolute"),
+        (
+            {"template": {"volumes": [{"name": "v", "secret": {"secretName": "s", "items": [1]}}]}},
+            "volume v.items",
+        ),
+        ({"container": {"envFrom": [{"prefix": "P_"}]}}, "envFrom"),
+        (
+            {
+                "container": {
+                    "env": [
+                        {
+                            "name": "X",
+                            "valueFrom": {"secretKeyRef": {"name": "s", "key": "../other"}},
+                        }
+                    ]
+                }
+            },
+            "'../other' is not a key",
+        ),
+        ({"spec": {"onExit": "a"}}, "spec.onExit"),
         ({"task": {"withItems": [1, 2]}}, "task a.withItems"),
         ({"task": {"when": "x == y"}}, "task a.when"),
         ({"template": {"sidecars": [{"name": "s", "image": "i:1"}]}}, "template a.sidecars"),
@@ -85,8 +112,11 @@ def test_what_one_machine_cannot_honour_is_refused(change: dict[str, Any], named
     step = container("a", "true", container={"volumeMounts": [{"name": "v", "mountPath": "/v"}]})
     step["volumes"] = [{"name": "v", "emptyDir": {}}]
     step["container"].update(change.get("container", {}))
+    step["container"]["volumeMounts"][0].update(change.get("mount", {}))
     step.update(change.get("template", {}))
-    manifest = workflow([step], **change.get("spec", {}))
+    manifest = workflow([step])
+    manifest["spec"].update(change.get("spec", {}))
+    manifest["spec"]["templates"][0]["dag"].update(change.get("dag", {}))
     manifest["spec"]["templates"][0]["dag"]["tasks"][0].update(change.get("task", {}))
 
     with pytest.raises(WorkflowError, match=named):

@@ -88,6 +88,7 @@ def test_what_must_not_happen_twice_is_not_repeated(kubeflow: KubeflowServer, cl
 
 def test_terminating_can_be_repeated(kubeflow: KubeflowServer, client: Any) -> None:
     kubeflow.runs["x"] = {"id": "x", "status": "Running"}
+    kubeflow.workflows["x"] = {"spec": {}}
     kubeflow.fail("POST", "/terminate", "status", status=503)
 
     client.runs.terminate_run("x")

@@ -178,6 +178,20 @@ def test_a_run_ended_by_hand_is_terminated(
     assert (view.state, view.steps[0].state) == ("Terminated", "Terminated")
 
 
+def test_a_run_that_kubeflow_was_asked_to_end_is_terminated(
+    kubeflow: KubeflowServer, runs: ClusterRuns, start: Start
+) -> None:
+    # Kubeflow ends a run by a deadline of 0 seconds, which Argo counts as a failure.
+    view = start()
+    runs.terminate(view.id)
+    nodes = nodes_of(view, pod("first", "Failed", message="Step exceeded its deadline"))
+    kubeflow.progress(view.id, "Failed", nodes)
+
+    view = runs.get(view.id)
+
+    assert (view.state, view.steps[0].state) == ("Terminated", "Terminated")
+
+
 def test_a_run_is_found_by_name_or_as_the_newest(runs: ClusterRuns, start: Start) -> None:
     first, last = start("one"), start("two")
 

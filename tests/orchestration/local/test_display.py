@@ -69,8 +69,30 @@ def test_the_table_has_request_and_limit_beside_the_peak() -> None:
         run_table(record(step), {"train": shown().steps[0].resources})
     )
 
-    assert "1.00Gi / 2.00Gi" in text.getvalue()
-    assert "[why]" in text.getvalue()
+    assert "1.00Gi 2.00Gi" in " ".join(text.getvalue().split())
+    assert "train: [why]" in text.getvalue()
+
+
+def test_the_table_fits_a_terminal_of_80_columns() -> None:
+    step = StepRecord(
+        name="examplevalidator",
+        state="Succeeded",
+        cached=True,
+        attempts=1,
+        started=0,
+        ended=1234.5,
+        cpu_seconds=1234.5,
+        peak_bytes=12 * GIB,
+    )
+    text = io.StringIO()
+
+    Console(file=text, width=80).print(
+        run_table(record(step), {step.name: Resources(memory_request=GIB, memory_limit=2 * GIB)})
+    )
+
+    row = "examplevalidator Succeeded cached 1234.5 s 1234.5 s 12.00Gi 1.00Gi 2.00Gi"
+    assert row in " ".join(text.getvalue().split())
+    assert "OOM-killed" in text.getvalue()
 
 
 @pytest.mark.parametrize(

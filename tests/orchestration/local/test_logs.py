@@ -46,6 +46,12 @@ def test_bytes_that_are_not_text_are_shown_as_such(log: pathlib.Path) -> None:
     assert last_lines(log, 5) == ["caf\ufffd"]
 
 
+def test_escape_sequences_do_not_reach_the_terminal(log: pathlib.Path) -> None:
+    log.write_text("\x1b[2J\x1b[31mred\x1b[0m\x07\n")
+
+    assert last_lines(log, 1) == ["red"]
+
+
 def test_of_a_huge_log_only_the_end_is_read(log: pathlib.Path) -> None:
     log.write_text("x" * 200_000 + "\nlast\n")
 

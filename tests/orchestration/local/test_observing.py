@@ -49,7 +49,9 @@ def running(tmp_path: pathlib.Path, home: pathlib.Path) -> Iterator[subprocess.P
         [sys.executable, "-m", "orchestration", *words], text=True, stderr=subprocess.PIPE
     ) as process:
         deadline = time.monotonic() + 30
-        while not any("begun" in log.read_text() for log in home.glob("runs/*/sleep/log.txt")):
+        while not any(
+            "begun" in log.read_text() for log in home.glob("runs/*/steps/sleep/log.txt")
+        ):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.1)
@@ -128,7 +130,7 @@ def test_asking_for_the_process_does_not_keep_it_from_the_run(home: pathlib.Path
 def test_the_log_of_a_step_is_read(home: pathlib.Path) -> None:
     folder = Runs(home).create("r-")
     record(folder, "Succeeded", StepRecord("train", "Succeeded"), StepRecord("push", "Omitted"))
-    folder.step("train").mkdir()
+    folder.step("train").mkdir(parents=True)
     folder.log("train").write_bytes(b"one\ntwo \xff\n")
     runs = LocalRuns(home)
 

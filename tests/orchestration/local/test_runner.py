@@ -15,6 +15,7 @@ from rich.console import Console
 
 from components.errors import PipelineError, RunError, WorkflowError
 from orchestration.local import run_record, runner
+from orchestration.local.plan import RunOptions
 from orchestration.local.run_record import RunRecord, Runs
 from tests.shell_workflow import container, workflow, write
 
@@ -38,16 +39,22 @@ def run(
     parameters: dict[str, str] | None = None,
     max_parallel: int = 2,
 ) -> RunRecord:
-    return runner.run(
-        runner.RunOptions(
-            package=write(tmp_path, manifest),
-            home=tmp_path / "home",
-            folders=folders or {},
-            parameters=parameters or {},
-            max_parallel=max_parallel,
-        ),
-        Console(quiet=True),
+    records: list[RunRecord] = []
+    options = RunOptions(
+        package=write(tmp_path, manifest),
+        home=tmp_path / "home",
+        folders=folders or {},
+        parameters=parameters or {},
+        max_parallel=max_parallel,
     )
+    runner.run(options, Console(quiet=True), records.append)
+    return records[0]
+
+
+def resume(tmp_path: pathlib.Path, run_id: str) -> RunRecord:
+    records: list[RunRecord] = []
+    runner.resume(run_id, tmp_path / "home", Console(quiet=True), records.append)
+    return records[0]
 
 
 def only_record(tmp_path: pathlib.Path) -> RunRecord:
@@ -279,8 +286,9 @@ def test_the_error_names_the_command_that_resumes(tmp_path: pathlib.Path) -> Non
         run(tmp_path, manifest)
 
     record = only_record(tmp_path)
-    command = f"complaint-pipeline retry {record.id} --home {tmp_path / 'home'}"
-    assert str(raised.value).endswith(f"resume with: {command}")
+    line = str(raised.value).splitlines()[-1]
+    assert line.startswith("resume with: ")
+    assert line.endswith(f"complaint-pipeline retry {record.id} --home {tmp_path / 'home'}")
 
 
 def test_resuming_runs_only_what_had_not_succeeded(
@@ -298,7 +306,7 @@ def test_resuming_runs_only_what_had_not_succeeded(
         run(tmp_path, manifest, {"claim": volume})
     (volume / "mended").touch()
 
-    record = runner.resume(only_record(tmp_path).id, tmp_path / "home", Console(quiet=True))
+    record = resume(tmp_path, only_record(tmp_path).id)
 
     assert (volume / "good").read_text() == "x\n"
     assert set(states(record).values()) == {"Succeeded"}
@@ -309,7 +317,45 @@ def test_a_run_that_has_succeeded_is_not_resumed(tmp_path: pathlib.Path) -> None
     record = run(tmp_path, workflow([container("good", "true")]))
 
     with pytest.raises(RunError, match="nothing to resume"):
-        runner.resume(record.id, tmp_path / "home", Console(quiet=True))
+        resume(tmp_path, record.id)
+
+
+def test_the_json_of_a_failed_run_is_printed_too(tmp_path: pathlib.Path) -> None:
+    path = write(tmp_path, workflow([container("bad", "exit 1")]))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration", "run", path, "--home", tmp_path / "h", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["state"] == "Failed"
+
+
+def test_outputs_of_another_metadata_store_are_not_overwritten(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    manifest = workflow(
+        [container("step", "echo x >> /tfx-data/out/trace", **CLAIM)],
+        parameters={"pipeline-root": "/tfx-data/out"},
+    )
+    run(tmp_path, manifest, {"claim": volume})
+    run(tmp_path, manifest, {"claim": volume})
+    (tmp_path / "home" / "metadata.db").unlink()
+
+    with pytest.raises(RunError, match=f"{volume}/out holds outputs that the metadata store"):
+        run(tmp_path, manifest, {"claim": volume})
+
+    assert (volume / "out/trace").read_text() == "x\nx\n"
+
+
+def test_a_parameter_that_is_json_by_default_must_be_json(tmp_path: pathlib.Path) -> None:
+    manifest = workflow([container("a", "true")], parameters={"train-args": '{"num_steps": 1}'})
+
+    with pytest.raises(RunError, match="--param train-args: 'num_steps: 2' is not JSON such as"):
+        run(tmp_path, manifest, parameters={"train-args": "num_steps: 2"})
 
 
 @pytest.mark.parametrize(
@@ -421,7 +467,79 @@ def test_an_output_artifact_lands_in_the_folder_of_the_step(tmp_path: pathlib.Pa
 
     record = run(tmp_path, manifest)
 
-    assert (tmp_path / "home/runs" / record.id / "show/page.json").read_text() == "{}\n"
+    assert (
+        tmp_path / "home/runs" / record.id / "steps/show/artifacts/page.json"
+    ).read_text() == "{}\n"
+
+
+def test_an_output_artifact_that_was_not_left_is_a_failure_unless_optional(
+    tmp_path: pathlib.Path,
+) -> None:
+    artifacts = [{"name": "page", "path": "/tmp/page.json"}]
+    manifest = workflow([container("show", "true", outputs={"artifacts": artifacts})])
+
+    with pytest.raises(RunError, match="left no output artifact page"):
+        run(tmp_path, manifest)
+
+    artifacts[0]["optional"] = True  # type: ignore[assignment]
+    assert run(tmp_path, manifest).state == "Succeeded"
+
+
+def test_a_missing_sub_path_is_made_as_kubernetes_does(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    mount = {"name": "data", "mountPath": "/tfx-data/", "subPath": "a/b"}
+    step = container(
+        "step",
+        "touch /tfx-data/file",
+        volumes=CLAIM["volumes"],
+        container={"volumeMounts": [mount]},
+    )
+
+    run(tmp_path, workflow([step]), {"claim": volume})
+
+    assert (volume / "a/b/file").exists()
+
+
+def test_what_lies_in_the_working_folder_is_not_imported(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = write(tmp_path, workflow([container("step", "true")]))
+    for name in ("json.py", "csv.py", "selectors.py"):
+        (tmp_path / name).write_text("raise SystemExit('not this one')\n")
+
+    done = subprocess.run(
+        [pathlib.Path(sys.executable).with_name("complaint-pipeline"), "run", path, "--home", "h"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_step_does_not_see_the_password_of_the_metadata_store(
+    tmp_path: pathlib.Path, volume: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSQL_PWD", "s3cret")
+    manifest = workflow([container("show", "env > /tfx-data/env", **CLAIM)])
+
+    run(tmp_path, manifest, {"claim": volume})
+
+    assert "s3cret" not in (volume / "env").read_text()
+
+
+def test_a_process_that_leaves_its_group_ends_with_the_run(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    script = "setsid sleep 300 & echo $! > /tfx-data/child; sleep 0.2"
+    manifest = workflow([container("step", script, **CLAIM)])
+
+    run(tmp_path, manifest, {"claim": volume})
+
+    assert processes_gone([int((volume / "child").read_text())])
 
 
 def test_memory_and_cpu_of_a_step_are_measured(tmp_path: pathlib.Path) -> None:
@@ -524,15 +642,50 @@ def test_an_interrupt_ends_every_child_and_marks_the_run(
     pids = [int(pid) for pid in wait_for_file(volume / "pids").split()]
 
     os.killpg(process.pid, number)
-    output, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=30)
 
     assert process.returncode == 130
     assert processes_gone(pids)
     record = only_record(tmp_path)
     assert record.state == "Terminated"
     assert states(record) == {"slow": "Terminated"}
-    assert f"complaint-pipeline retry {record.id}" in output
-    assert "error: interrupted" in errors
+    (line,) = errors.split("\n")[1:-1]
+    assert line.startswith("error: interrupted; resume with: ")
+    assert f"complaint-pipeline retry {record.id}" in line
+
+
+def test_a_second_interrupt_does_not_end_the_first_half_way(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    script = "trap '' TERM; echo $$$$ > /tfx-data/pids; while true; do sleep 0.1; done"
+    process = start_in_background(tmp_path, workflow([container("slow", script, **CLAIM)]))
+    pids = [int(pid) for pid in wait_for_file(volume / "pids").split()]
+
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert processes_gone(pids)
+    assert states(only_record(tmp_path)) == {"slow": "Terminated"}
+
+
+def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    script = "echo $$$$ > /tfx-data/pids; sleep 2"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start_in_background(tmp_path, workflow([container("slow", script, **CLAIM)]))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for_file(volume / "pids")
+
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
 
 
 def test_when_the_runner_is_killed_its_children_end_and_the_run_can_be_resumed(
@@ -548,7 +701,7 @@ def test_when_the_runner_is_killed_its_children_end_and_the_run_can_be_resumed(
     (folder,) = Runs(tmp_path / "home").all()
     text = folder.workflow.read_text().replace("sleep 300", "sleep 0.1")
     folder.workflow.write_text(text)
-    record = runner.resume(folder.path.name, tmp_path / "home", Console(quiet=True))
+    record = resume(tmp_path, folder.path.name)
     assert record.state == "Succeeded"
 
 
@@ -579,7 +732,7 @@ def test_a_run_that_still_goes_cannot_be_resumed_by_another_process(
     wait_for_file(volume / "pids")
 
     with pytest.raises(RunError, match="another process is running this run"):
-        runner.resume(only_record(tmp_path).id, tmp_path / "home", Console(quiet=True))
+        resume(tmp_path, only_record(tmp_path).id)
 
     process.terminate()
     process.communicate(timeout=30)
