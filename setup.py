@@ -37,6 +37,7 @@ setuptools.setup(
         "attrs",
         "cattrs",
         "click<9",
+        "croniter",
         "grpcio",
         "hera",
         # ipywidgets, which TFMA imports, imports ipykernel without asking for it.

@@ -12,6 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from components.errors import PipelineError
+from orchestration.cluster import commands as cluster_commands
+from orchestration.cluster.connection import Connection
+from orchestration.cluster.schedule_commands import schedule
+from orchestration.name_value import NameValue, unique
 
 _SIGINT_STATUS = 130
 
@@ -24,22 +28,6 @@ _HOME = click.option(
     show_envvar=True,
     help="Folder that keeps local runs and their metadata store.",
 )
-
-
-class _Names(click.ParamType):
-    """``NAME=VALUE``."""
-
-    name = "NAME=VALUE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, separator, text = value.partition("=")
-        if not separator or not name or not text:
-            self.fail(f"'{value}' is not NAME=VALUE", param, ctx)
-        return name, text
 
 
 class _Commands(click.Group):
@@ -161,13 +149,13 @@ def validate(package: pathlib.Path, as_json: bool) -> None:
 @click.option(
     "--mount",
     "mounts",
-    type=_Names(),
+    type=NameValue(),
     multiple=True,
     help="Folder that stands for a persistent volume claim, a secret or a ConfigMap, whose keys "
     "are files.  [NAME=DIR]",
 )
 @click.option(
-    "--param", "parameters", type=_Names(), multiple=True, help="Value of a run parameter."
+    "--param", "parameters", type=NameValue(), multiple=True, help="Value of a run parameter."
 )
 @click.option(
     "--max-parallel",
@@ -183,6 +171,7 @@ def validate(package: pathlib.Path, as_json: bool) -> None:
     "grpc://HOST:PORT.  [default: sqlite:HOME/metadata.db]",
 )
 @_HOME
+@cluster_commands.cluster_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
 def run(
     package: pathlib.Path,
@@ -191,18 +180,29 @@ def run(
     max_parallel: int,
     metadata: str | None,
     home: pathlib.Path,
+    connection: Connection | None,
     as_json: bool,
+    **cluster_options: Any,
 ) -> None:
-    """Run a compiled workflow here, without a cluster.
+    """Run a compiled workflow here, without a cluster; with --cluster, on Kubeflow Pipelines.
 
-    Each step gets the command line and environment of its pod, with the pod's paths replaced by
-    the mounted folders.
+    Here, each step gets the command line and environment of its pod, with the pod's paths
+    replaced by the mounted folders. On Kubeflow, the workflow is uploaded first where it is not
+    there yet.
 
     \b
-    Example:
+    Examples:
       complaint-pipeline run argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml \\
           --mount tfx-pvc=local/volume --param train-args='{"num_steps": 200}'
+      complaint-pipeline run argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml \\
+          --cluster --host http://localhost:8080 --wait
     """
+    if connection is not None:
+        cluster_commands.run_on_cluster(
+            connection, package, unique("--param", parameters), as_json=as_json, **cluster_options
+        )
+        return
+    cluster_commands.refuse_given(tuple(cluster_options), "is only for Kubeflow; add --cluster")
     from orchestration.local import runner
     from orchestration.local.plan import RunOptions
     from orchestration.metadata_target import MetadataTarget
@@ -210,8 +210,8 @@ def run(
     options = RunOptions(
         package=package,
         home=home,
-        folders={name: pathlib.Path(folder) for name, folder in _unique("--mount", mounts).items()},
-        parameters=_unique("--param", parameters),
+        folders={name: pathlib.Path(folder) for name, folder in unique("--mount", mounts).items()},
+        parameters=unique("--param", parameters),
         max_parallel=max_parallel,
         metadata=None if metadata is None else MetadataTarget.parse(metadata),
     )
@@ -221,19 +221,37 @@ def run(
 @cli.command()
 @click.argument("run_id", metavar="RUN")
 @_HOME
+@cluster_commands.wait_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
-def retry(run_id: str, home: pathlib.Path, as_json: bool) -> None:
+def retry(
+    run_id: str,
+    home: pathlib.Path,
+    connection: Connection | None,
+    as_json: bool,
+    **cluster_options: Any,
+) -> None:
     """Resume a failed or interrupted run.
 
     Only what had not succeeded runs again.
 
+    On Kubeflow (--cluster), only a failed run can be retried.
+
     \b
-    Example:
+    Examples:
       complaint-pipeline retry consumer-complaint-pipeline-kubeflow-x7k2p
+      complaint-pipeline retry --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90 --wait
     """
+    if connection is not None:
+        cluster_commands.retry_on_cluster(connection, run_id, as_json=as_json, **cluster_options)
+        return
+    cluster_commands.refuse_given(tuple(cluster_options), "is only for Kubeflow; add --cluster")
     from orchestration.local import runner
 
     runner.resume(run_id, home, _run_console(as_json), _report(as_json))
+
+
+cluster_commands.add_to(cli)
+cli.add_command(schedule)
 
 
 def _run_console(as_json: bool) -> Console:
@@ -255,15 +273,6 @@ def _report(as_json: bool) -> Callable[[Any], None]:
             click.echo(line)
 
     return report
-
-
-def _unique(option: str, pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise click.UsageError(f"{option} {twice} is given twice")
-    return values
 
 
 def _progress(console: Console) -> Any:

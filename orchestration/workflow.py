@@ -383,7 +383,7 @@ def _step(
         artifact_paths={
             artifact["name"]: artifact["path"] for artifact in outputs.get("artifacts") or []
         },
-        resources=_resources(container.get("resources") or {}),
+        resources=read_resources(container.get("resources") or {}),
         retry=_retry(template.get("retryStrategy"), place),
         timeout_seconds=_timeout(template.get("activeDeadlineSeconds"), place),
         labels=metadata.get("labels") or {},
@@ -498,7 +498,8 @@ def _volume_source(volume: Mapping[str, Any], place: str) -> tuple[str, str]:
     )
 
 
-def _resources(resources: Mapping[str, Any]) -> Resources:
+def read_resources(resources: Mapping[str, Any]) -> Resources:
+    """Reads a container's ``resources``."""
     # Imported here, because the package takes longer to import than all the rest.
     from kubernetes.utils.quantity import parse_quantity
 

@@ -1,6 +1,8 @@
 """Shows how a run goes: a live table on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Mapping
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -58,32 +60,48 @@ class Display:
             shown = (step.state, step.attempts)
             if self._shown.get(step.name, (run_record.PENDING, 0)) != shown:
                 self._shown[step.name] = shown
-                self._console.print(Text(self._line(step)), soft_wrap=True)
+                line = step_line(step, self._resources[step.name])
+                self._console.print(Text(line), soft_wrap=True)
 
     def _renderable(self) -> Group | Text:
         if self._record is None or all(step.attempts == 0 for step in self._record.steps):
             return Text("importing TFX ...", style="dim")
         return run_table(self._record, self._resources)
 
-    def _line(self, step: StepRecord) -> str:
-        words = [f"{step.name}: {step.state}"]
-        if step.state in (run_record.SUCCEEDED, run_record.FAILED):
-            words.append(_how(step))
-            words.append(f"{_seconds(step)} s, cpu {step.cpu_seconds:.1f} s")
-            words.append(f"peak {memory(step.peak_bytes)}")
-        if step.message:
-            words.append(step.message)
-        warning = memory_warning(step, self._resources[step.name])
-        if warning and step.ended:
-            words.append(warning)
-        return ", ".join(word for word in words if word)
+
+def step_line(step: StepRecord, resources: Resources) -> str:
+    """Returns how a step goes as one line."""
+    words = [f"{step.name}: {step.state}"]
+    if step.state in (run_record.SUCCEEDED, run_record.FAILED):
+        words.append(_how(step))
+        words.append(f"{_seconds(step)} s")
+        if _is_measured(step):
+            words += [f"cpu {step.cpu_seconds:.1f} s", f"peak {memory(step.peak_bytes)}"]
+    if step.message:
+        words.append(step.message)
+    warning = memory_warning(step, resources)
+    if warning and step.ended:
+        words.append(warning)
+    return ", ".join(word for word in words if word)
 
 
-def run_table(record: RunRecord, resources: dict[str, Resources]) -> Group:
+class ShownRun(Protocol):
+    """What the table needs of a run, here or on a cluster."""
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+
+    @property
+    def steps(self) -> list[StepRecord]:
+        """Its steps."""
+
+
+def run_table(record: ShownRun, resources: Mapping[str, Resources]) -> Group:
     """Returns the table of a run's steps.
 
     Args:
-        record: The run's record.
+        record: The run.
         resources: The steps' requests and limits in the workflow.
 
     Returns:
@@ -104,8 +122,8 @@ def run_table(record: RunRecord, resources: dict[str, Resources]) -> Group:
             Text(step.state, style=_STYLES[step.state]),
             _how(step),
             f"{_seconds(step)} s" if started else "",
-            f"{step.cpu_seconds:.1f} s" if started else "",
-            memory(step.peak_bytes) if started else "",
+            f"{step.cpu_seconds:.1f} s" if started and _is_measured(step) else "",
+            memory(step.peak_bytes) if started and _is_measured(step) else "",
             _optional_memory(limits.memory_request),
             _optional_memory(limits.memory_limit),
         )
@@ -130,6 +148,11 @@ def memory_warning(step: StepRecord, resources: Resources) -> str | None:
 def memory(count: int) -> str:
     """Returns a number of bytes in Kubernetes' unit, such as ``1.25Gi``."""
     return f"{count / _GIB:.2f}Gi"
+
+
+def _is_measured(step: StepRecord) -> bool:
+    """Whether time and memory are known: Kubeflow does not tell them."""
+    return step.peak_bytes > 0
 
 
 def _optional_memory(count: int | None) -> str:

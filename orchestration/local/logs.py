@@ -31,9 +31,13 @@ def last_lines(log: pathlib.Path, count: int, start: int = 0) -> list[str]:
             text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return []
-    # A terminal would obey escape sequences.
-    lines = (_CONTROL.sub("", line).rstrip() for line in text.splitlines())
+    lines = (without_controls(line).rstrip() for line in text.splitlines())
     return list(deque((line for line in lines if line), count))
+
+
+def without_controls(text: str) -> str:
+    """Takes out of a text what a terminal would obey: escape sequences and control characters."""
+    return _CONTROL.sub("", text)
 
 
 def error_line(log: pathlib.Path, start: int = 0) -> str | None:

@@ -17,6 +17,7 @@ from orchestration.local.run_record import RunFolder, RunRecord, Runs, StepRecor
 from orchestration.metadata_target import GrpcTarget, MetadataTarget, SqliteTarget
 from orchestration.package import WorkflowPackage
 from orchestration.validation import validate
+from orchestration.validation.refusal import refuse
 from orchestration.workflow import Workflow, parse_workflow
 
 #: Variable with the password of a MySQL user, as MySQL's own clients read it.
@@ -87,7 +88,7 @@ def make_plan(options: RunOptions, package: WorkflowPackage) -> Plan:
     Raises:
         PipelineError: If the workflow or an option is refused; nothing has been written then.
     """
-    _check(package)
+    refuse(package.path, validate(package))
     workflow = _parse(package)
     folders = check_folders(workflow, options.folders)
     uid = str(uuid.uuid4())
@@ -147,7 +148,7 @@ def resume_plan(folder: RunFolder, package: WorkflowPackage) -> Plan:
     record = folder.read()
     if record.state == run_record.SUCCEEDED:
         raise RunError(f"{record.id}: this run has succeeded; there is nothing to resume")
-    _check(package)
+    refuse(package.path, validate(package))
     workflow = _parse(package)
     record.folders = check_folders(
         workflow, {name: pathlib.Path(path) for name, path in record.folders.items()}
@@ -165,13 +166,6 @@ def resume_plan(folder: RunFolder, package: WorkflowPackage) -> Plan:
         target=MetadataTarget.parse(record.metadata),
         password=own[1] if own is not None else os.environ.get(_PASSWORD_VARIABLE),
     )
-
-
-def _check(package: WorkflowPackage) -> None:
-    findings = validate(package)
-    if findings:
-        more = f" (and {len(findings) - 1} more: complaint-pipeline validate)"
-        raise WorkflowError(f"{package.path}: {findings[0]}{more * (len(findings) > 1)}")
 
 
 def _containers(workflow: Workflow, record: RunRecord, address: GrpcTarget) -> Containers:

@@ -31,6 +31,10 @@ TERMINATED = "Terminated"
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 
+# Who asks whether a run is locked takes the lock for a moment.
+_LOCK_ATTEMPTS = 5
+_LOCK_WAIT_SECONDS = 0.02
+
 _RUN_ID = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -75,7 +79,8 @@ class RunRecord:
         metadata: The metadata store, as given.
         max_parallel: How many steps may run at the same time.
         steps: Every step, in order.
-        state: The run's state; ``Running`` also where a run has died without a word.
+        state: The run's state; ``Running`` also where a run has died without a word:
+            ``RunFolder.observe`` tells.
         started: Start, seconds since 1970.
         ended: End, seconds since 1970.
         result: The pushed model and its evaluation, as far as the run came.
@@ -170,17 +175,63 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
             raise RunError(f"{path}: the run's record is damaged: {error}") from error
 
+    def observe(self) -> RunRecord:
+        """Reads the record as of now: a run whose process has died is ``Terminated``.
+
+        Raises:
+            RunError: If there is no record, or it is damaged.
+        """
+        record = self.read()
+        if record.state not in (PENDING, RUNNING) or self.process() is not None:
+            return record
+        # It may have ended between the two looks.
+        record = self.read()
+        if record.state in (PENDING, RUNNING):
+            record.state = TERMINATED
+            for step in record.steps:
+                if step.state == RUNNING:
+                    step.state = TERMINATED
+                elif step.state == PENDING:
+                    step.state = OMITTED
+        return record
+
     def lock(self) -> None:
         """Keeps other processes from running the same run until this one ends.
 
         Raises:
             RunError: If another process has the run.
         """
-        self._lock = os.open(self.path / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        for attempt in range(_LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if attempt == _LOCK_ATTEMPTS - 1:
+                    raise RunError(
+                        f"{self.path.name}: another process is running this run"
+                    ) from error
+                time.sleep(_LOCK_WAIT_SECONDS)
+        os.ftruncate(self._lock, 0)
+        os.write(self._lock, str(os.getpid()).encode())
+
+    def process(self) -> int | None:
+        """Returns the id of the process that runs this run.
+
+        Returns:
+            The id, 0 if it has not been written yet, or ``None`` where no process runs it.
+        """
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunError(f"{self.path.name}: another process is running this run") from error
+            lock = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None
+        except OSError:
+            return int(os.read(lock, 32) or b"0")
+        finally:
+            os.close(lock)
 
     def unlock(self) -> None:
         """Lets other processes have the run."""

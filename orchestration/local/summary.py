@@ -5,7 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
+from orchestration.local.observing import view_of
 from orchestration.local.run_record import RunRecord
+from orchestration.run_view import run_json
 
 
 def metrics_table(record: RunRecord) -> Table | None:
@@ -45,5 +47,5 @@ def verdict(record: RunRecord) -> list[str]:
 
 
 def summary_json(record: RunRecord) -> dict[str, Any]:
-    """Returns the record of a run for scripts."""
-    return dataclasses.asdict(record)
+    """Returns the record of a run for scripts: as of ``status``, and what only is known here."""
+    return dataclasses.asdict(record) | run_json(view_of(record, {}))

@@ -1,0 +1,396 @@
+"""The commands that upload, and those that mean runs here or on Kubeflow."""
+
+import contextlib
+import functools
+import json
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+from rich.console import Console
+
+from components.errors import RunError
+from orchestration.cluster.connection import Connection
+from orchestration.cluster.errors import ClusterError
+from orchestration.cluster.options import here_or_on_cluster, on_cluster, refuse_given
+
+# What a command needs is imported when it runs: --help takes no time.
+if TYPE_CHECKING:
+    from orchestration.run_view import RunView
+
+HOME = click.option(
+    "--home",
+    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    default="local",
+    envvar="COMPLAINT_PIPELINE_HOME",
+    show_default=True,
+    show_envvar=True,
+    help="Folder that keeps local runs.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+PIPELINE = click.option(
+    "--pipeline", help="Name of the pipeline on Kubeflow.  [default: the one in FILE]"
+)
+
+_LOOK_EVERY = {"here": 1.0, "cluster": 5.0}
+
+#: How long a server may not answer while a run is watched.
+_PATIENCE_SECONDS = 300.0
+_FIRST_SERVER_ERROR = 500
+
+
+class _Side(Protocol):
+    """Runs here or on Kubeflow."""
+
+    def newest(self, limit: int) -> "list[RunView]": ...
+
+    def get(self, run: str | None) -> "RunView": ...
+
+    def log(self, run: str | None, step: str) -> tuple[str, str]: ...
+
+    def terminate(self, run: str) -> "RunView": ...
+
+
+@click.command()
+@click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@PIPELINE
+@on_cluster
+@JSON
+def upload(
+    package: pathlib.Path, pipeline: str | None, connection: Connection, as_json: bool
+) -> None:
+    """Upload a compiled workflow to Kubeflow Pipelines.
+
+    A new pipeline, or a new version where the name exists. The version's name is the package's
+    version and the workflow's hash; what is there already is not uploaded again.
+
+    \b
+    Example:
+      complaint-pipeline upload argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml \\
+          --host http://localhost:8080
+    """
+    from orchestration.cluster import pipelines
+    from orchestration.cluster.connection import connect
+
+    valid = pipelines.read_valid_package(package)
+    pipelines.check_name(pipeline or pipelines.pipeline_name(valid))
+    with busy("uploading"):
+        version = pipelines.upload(connect(connection), connection, valid, pipeline)
+    if as_json:
+        _print_json({**vars(version)})
+        return
+    what = "uploaded" if version.is_new else "is there already, nothing uploaded"
+    click.echo(f"pipeline {version.pipeline}, version {version.name}: {what}\n{version.url}")
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@HOME
+@here_or_on_cluster
+@JSON
+def runs(limit: int, home: pathlib.Path, connection: Connection | None, as_json: bool) -> None:
+    """List the newest runs.
+
+    \b
+    Examples:
+      complaint-pipeline runs
+      complaint-pipeline runs --cluster --host http://localhost:8080
+    """
+    from orchestration.run_view import row_json, runs_table, wide_console
+
+    with busy("asking Kubeflow", connection):
+        views = _side(home, connection).newest(limit)
+    if as_json:
+        _print_json([row_json(view) for view in views])
+    elif views:
+        console = wide_console()
+        console.print(runs_table(views, console.width))
+    else:
+        click.echo("no runs")
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@click.option("--watch", "watching", is_flag=True, help="Stay until the run has ended.")
+@HOME
+@here_or_on_cluster
+@JSON
+def status(
+    run_id: str | None,
+    watching: bool,
+    home: pathlib.Path,
+    connection: Connection | None,
+    as_json: bool,
+) -> None:
+    """Show a run and its steps; without RUN, the newest.
+
+    With --watch, the exit status is 1 if the run did not succeed.
+
+    \b
+    Examples:
+      complaint-pipeline status --watch
+      complaint-pipeline status --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
+    """
+    side = _side(home, connection)
+    with busy("asking Kubeflow", connection):
+        view = side.get(run_id)
+    if watching:
+        follow(side, view.id, connection, as_json)
+        return
+    _print_run(view, as_json)
+
+
+@click.command()
+@click.argument("step", metavar="STEP")
+@click.option("--run", "run_id", metavar="RUN", help="The run.  [default: the newest]")
+@click.option("--tail", type=click.IntRange(min=1), help="Only so many lines of its end.")
+@HOME
+@here_or_on_cluster
+@JSON
+def logs(
+    step: str,
+    run_id: str | None,
+    tail: int | None,
+    home: pathlib.Path,
+    connection: Connection | None,
+    as_json: bool,
+) -> None:
+    """Print what a step has logged.
+
+    \b
+    Examples:
+      complaint-pipeline logs trainer --tail 50
+      complaint-pipeline logs trainer --cluster --run 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
+    """
+    from orchestration.local.logs import without_controls
+
+    with busy("asking Kubeflow", connection):
+        run_id, text = _side(home, connection).log(run_id, step)
+    lines = [without_controls(line) for line in text.splitlines()]
+    if tail is not None:
+        lines = lines[-tail:]
+    if as_json:
+        _print_json({"run": run_id, "step": step, "lines": lines})
+        return
+    for line in lines:
+        click.echo(line)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@HOME
+@here_or_on_cluster
+@JSON
+def terminate(
+    run_id: str, home: pathlib.Path, connection: Connection | None, as_json: bool
+) -> None:
+    """End a run that goes on.
+
+    \b
+    Examples:
+      complaint-pipeline terminate consumer-complaint-pipeline-kubeflow-x7k2p
+      complaint-pipeline terminate --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
+    """
+    with busy("ending the run"):
+        view = _side(home, connection).terminate(run_id)
+    if as_json:
+        _print_run(view, as_json)
+    elif view.is_finished:
+        click.echo(f"{view.name}: {view.state}")
+    else:
+        click.echo(f"{view.name}: Kubeflow has been asked to end it; its state is {view.state}")
+
+
+def wait_options(command: Any) -> Any:
+    """Adds ``--cluster``, the options of a connection, and those of waiting."""
+    for option in (
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            help="With --cluster: the longest that --wait waits; the run goes on.",
+        ),
+        click.option("--wait", is_flag=True, help="With --cluster: stay until the run has ended."),
+    ):
+        command = option(command)
+    return here_or_on_cluster(command)
+
+
+def cluster_run_options(command: Any) -> Any:
+    """Adds the options of ``run`` that are for Kubeflow."""
+    for option in (
+        click.option("--run-name", help="With --cluster: name of the run.  [default: made up]"),
+        click.option(
+            "--experiment",
+            default="Default",
+            show_default=True,
+            help="With --cluster: experiment of the run, created where there is none.",
+        ),
+        click.option(
+            "--pipeline", help="With --cluster: name of the pipeline.  [default: the one in FILE]"
+        ),
+    ):
+        command = option(command)
+    return wait_options(command)
+
+
+def add_to(group: click.Group) -> None:
+    """Adds the commands of this module."""
+    for command in (upload, runs, status, logs, terminate):
+        group.add_command(command)
+
+
+def run_on_cluster(
+    connection: Connection,
+    package: pathlib.Path,
+    parameters: Mapping[str, str],
+    *,
+    experiment: str,
+    run_name: str | None,
+    pipeline: str | None,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Uploads a workflow where it is not there yet, and starts a run of it."""
+    from orchestration.cluster import pipelines
+    from orchestration.cluster.connection import connect
+    from orchestration.cluster.parameters import check_parameters
+    from orchestration.cluster.runs import ClusterRuns, NewRun
+
+    refuse_given(("mounts", "max_parallel", "metadata", "home"), "is only for a run here")
+    if not wait:
+        refuse_given(("timeout",), "needs --wait")
+    valid = pipelines.read_valid_package(package)
+    pipelines.check_name(pipeline or pipelines.pipeline_name(valid))
+    new = NewRun(
+        name=run_name,
+        experiment=experiment,
+        parameters=check_parameters(valid.manifest, parameters),
+    )
+    with busy("starting the run"):
+        client = connect(connection)
+        runs = ClusterRuns(client, connection)
+        view = runs.create(pipelines.upload(client, connection, valid, pipeline), new)
+    _follow_or_print(runs, view, connection, wait=wait, timeout=timeout, as_json=as_json)
+
+
+def retry_on_cluster(
+    connection: Connection, run_id: str, *, wait: bool, timeout: float | None, as_json: bool
+) -> None:
+    """Restarts a failed run on Kubeflow."""
+    refuse_given(("home",), "is only for a run here")
+    if not wait:
+        refuse_given(("timeout",), "needs --wait")
+    with busy("restarting the run"):
+        runs = _cluster_runs(connection)
+        view = runs.retry(run_id)
+    _follow_or_print(runs, view, connection, wait=wait, timeout=timeout, as_json=as_json)
+
+
+def follow(
+    side: _Side,
+    run_id: str,
+    connection: Connection | None,
+    as_json: bool,
+    timeout: float | None = None,
+) -> None:
+    """Shows a run until it has ended.
+
+    Raises:
+        RunError: If it did not succeed, with the command that resumes it.
+    """
+    from orchestration.local import run_record
+    from orchestration.run_view import watch
+
+    console = Console(stderr=as_json)
+    look = functools.partial(side.get, run_id)
+    view = watch(
+        look if connection is None else _patient(look, console),
+        console,
+        every_seconds=_LOOK_EVERY["here" if connection is None else "cluster"],
+        timeout_seconds=timeout,
+    )
+    if as_json or not console.is_terminal:
+        _print_run(view, as_json)
+    if view.state != run_record.SUCCEEDED:
+        reason = f" ({view.message})" if view.message else ""
+        option = "" if connection is None else "--cluster "
+        raise RunError(
+            f"run {view.name}: {view.state}{reason}\n"
+            f"resume with: complaint-pipeline retry {option}{view.id}"
+        )
+
+
+def _patient(look: Callable[[], "RunView"], console: Console) -> Callable[[], "RunView"]:
+    """Lets a look at a run fail for some minutes: a port-forward may be started again."""
+    last: list[tuple[float, RunView]] = []
+
+    def patient_look() -> "RunView":
+        try:
+            view = look()
+        except ClusterError as error:
+            is_passing = error.status == 0 or error.status >= _FIRST_SERVER_ERROR
+            if not last or not is_passing or time.monotonic() - last[0][0] > _PATIENCE_SECONDS:
+                raise
+            console.print(f"{error}; looking again", style="yellow", soft_wrap=True)
+            return last[0][1]
+        last[:] = [(time.monotonic(), view)]
+        return view
+
+    return patient_look
+
+
+def _follow_or_print(
+    runs: Any,
+    view: "RunView",
+    connection: Connection,
+    *,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    if not wait:
+        _print_run(view, as_json)
+        return
+    Console(stderr=True).print(view.url or "", soft_wrap=True, highlight=False)
+    follow(runs, view.id, connection, as_json, timeout)
+
+
+def _side(home: pathlib.Path, connection: Connection | None) -> _Side:
+    if connection is not None:
+        refuse_given(("home",), "is only for runs here")
+        return _cluster_runs(connection)
+    from orchestration.local.observing import LocalRuns
+
+    return LocalRuns(home)
+
+
+def _cluster_runs(connection: Connection) -> Any:
+    from orchestration.cluster.connection import connect
+    from orchestration.cluster.runs import ClusterRuns
+
+    return ClusterRuns(connect(connection), connection)
+
+
+def _print_run(view: "RunView", as_json: bool) -> None:
+    from orchestration.run_view import run_json, run_page, wide_console
+
+    if as_json:
+        _print_json(run_json(view))
+    else:
+        wide_console().print(run_page(view))
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=1, sort_keys=True))
+
+
+def busy(what: str, connection: Connection | bool | None = True) -> Any:
+    """Shows a sign of life on a terminal while a server is asked; not for local files."""
+    console = Console(stderr=True)
+    if connection is None or not console.is_terminal:
+        return contextlib.nullcontext()
+    return console.status(f"{what} ...")

@@ -1,0 +1,139 @@
+"""Looks at the runs on this machine, and ends one, from another process than theirs."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Mapping
+
+from components.errors import PipelineError, RunError
+from orchestration.local import run_record
+from orchestration.local.run_record import RunFolder, RunRecord, Runs
+from orchestration.package import read_package
+from orchestration.run_view import RunView
+from orchestration.suggestion import did_you_mean
+from orchestration.workflow import Resources, parse_workflow
+
+#: The runner gives its steps some time to end by themselves.
+_END_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+
+
+class LocalRuns:
+    """The runs on this machine, as the commands see them."""
+
+    def __init__(self, home: pathlib.Path) -> None:
+        """Takes the folder that keeps the runs."""
+        self._runs = Runs(home)
+        self._home = home
+
+    def newest(self, limit: int) -> list[RunView]:
+        """Returns the newest runs; one with a damaged record says so."""
+        return [_row(folder) for folder in self._runs.all()[:limit]]
+
+    def get(self, run: str | None) -> RunView:
+        """Returns a run, or the newest one.
+
+        Raises:
+            RunError: If there is none, or its record is damaged.
+        """
+        folder = self._find(run)
+        return view_of(folder.observe(), _resources(folder))
+
+    def log(self, run: str | None, step: str) -> tuple[str, str]:
+        """Returns the run's id and the log of one of its steps, of all attempts.
+
+        Raises:
+            RunError: If there is no such run or step, or the step has not started.
+        """
+        folder = self._find(run)
+        names = [record.name for record in folder.read().steps]
+        if step not in names:
+            raise RunError(
+                f"{step}: {folder.path.name} has no such step{did_you_mean(step, names)}"
+            )
+        try:
+            return folder.path.name, folder.log(step).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError as error:
+            raise RunError(f"{step}: this step has not started; there is no log yet") from error
+        except OSError as error:
+            raise RunError(f"{folder.log(step)}: cannot be read: {error.strerror}") from error
+
+    def terminate(self, run: str) -> RunView:
+        """Ends a run as Ctrl-C would, and waits until it has ended.
+
+        Raises:
+            RunError: If it does not run, or does not end.
+        """
+        folder = self._find(run)
+        process = folder.process()
+        if process is None:
+            raise RunError(f"{run}: {folder.observe().state}; there is nothing to terminate")
+        if process == 0:
+            raise RunError(f"{run}: is only just starting; try again")
+        with contextlib.suppress(ProcessLookupError):
+            try:
+                os.kill(process, signal.SIGTERM)
+            except PermissionError as error:
+                raise RunError(
+                    f"{run}: process {process} belongs to another user; ask them to end it"
+                ) from error
+        deadline = time.monotonic() + _END_SECONDS
+        while folder.process() is not None:
+            if time.monotonic() > deadline:
+                raise RunError(
+                    f"{run}: has not ended after {_END_SECONDS:.0f} s; its process is {process}"
+                )
+            time.sleep(_POLL_SECONDS)
+        return self.get(run)
+
+    def _find(self, run: str | None) -> RunFolder:
+        if run is not None:
+            return self._runs.find(run)
+        newest = self._runs.all()[:1]
+        if not newest:
+            raise RunError(
+                f"there are no runs in {self._home}; name another folder with --home, or start one "
+                "with 'complaint-pipeline run'"
+            )
+        return newest[0]
+
+
+def _row(folder: RunFolder) -> RunView:
+    try:
+        return view_of(folder.observe(), {})
+    except RunError as error:
+        name = folder.path.name
+        return RunView(id=name, name=name, state="Damaged", pipeline="", message=str(error))
+
+
+def view_of(record: RunRecord, resources: Mapping[str, Resources]) -> RunView:
+    """Returns a run's record as a user sees it.
+
+    Args:
+        record: The record.
+        resources: The steps' requests and limits.
+    """
+    failed = [step for step in record.steps if step.state == run_record.FAILED]
+    return RunView(
+        id=record.id,
+        name=record.id,
+        state=record.state,
+        pipeline=record.package,
+        started=record.started or None,
+        ended=record.ended,
+        message="; ".join(f"{step.name}: {step.message}" for step in failed) or None,
+        parameters=record.parameters,
+        steps=record.steps,
+        resources=resources,
+        result=record.result,
+    )
+
+
+def _resources(folder: RunFolder) -> dict[str, Resources]:
+    try:
+        workflow = parse_workflow(read_package(folder.workflow).manifest)
+    except PipelineError:
+        return {}  # The record alone says how the run goes.
+    return {step.name: step.resources for step in workflow.all_steps}

@@ -1,0 +1,86 @@
+"""The table and the JSON of runs, which are the same here and on Kubeflow."""
+
+import io
+
+import pytest
+from rich.console import Console, RenderableType
+
+from components.errors import RunError
+from orchestration.local.run_record import StepRecord
+from orchestration.run_view import RunView, run_json, run_page, runs_table, watch
+
+
+def text_of(page: RenderableType, width: int = 200) -> str:
+    text = io.StringIO()
+    Console(file=text, width=width).print(page)
+    return text.getvalue()
+
+
+def view(state: str = "Running", **more: object) -> RunView:
+    values: dict[str, object] = {"id": "i", "name": "n", "pipeline": "p", **more}
+    return RunView(state=state, **values)  # type: ignore[arg-type]
+
+
+def test_an_id_is_whole_in_a_narrow_terminal() -> None:
+    identity = "3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90"
+
+    table = text_of(runs_table([view(id=identity, name="a long name" * 5)], width=80), width=80)
+
+    assert identity in table
+    assert "Running" in table
+
+
+def test_what_nobody_has_is_no_column() -> None:
+    local = text_of(runs_table([view(id="x", name="x")]))
+    cluster = text_of(runs_table([view(experiment="e")]))
+
+    assert "experiment" not in local
+    assert "name" not in local
+    assert "experiment" in cluster
+
+
+@pytest.mark.parametrize(
+    ("ended", "took"), [(42, "42 s"), (132, "2 min 12 s"), (7260, "2 h 1 min")]
+)
+def test_a_run_says_how_long_it_took(ended: float, took: str) -> None:
+    assert f"run n: Succeeded in {took}\n" in text_of(
+        run_page(view("Succeeded", started=0.0, ended=ended))
+    )
+
+
+def test_a_page_has_steps_message_and_address() -> None:
+    steps = [StepRecord("train", "Failed", attempts=2, message="OOMKilled")]
+
+    page = text_of(run_page(view("Failed", steps=steps, message="it failed", url="http://x/#/1")))
+
+    for words in ("train", "OOMKilled", "attempt 2", "it failed", "http://x/#/1"):
+        assert words in page
+
+
+def test_what_was_not_measured_is_null() -> None:
+    known = StepRecord("a", "Succeeded", cpu_seconds=1.5, peak_bytes=2)
+    unknown = StepRecord("b", "Succeeded")
+
+    steps = run_json(view(steps=[known, unknown]))["steps"]
+
+    assert (steps[0]["cpu_seconds"], steps[0]["peak_bytes"]) == (1.5, 2)
+    assert (steps[1]["cpu_seconds"], steps[1]["peak_bytes"]) == (None, None)
+
+
+def test_watching_prints_each_change_once_and_ends_with_the_run() -> None:
+    def at(state: str, step: str) -> RunView:
+        return view(state, steps=[StepRecord("a", step, attempts=1)])
+
+    looks = iter([at("Running", "Running"), at("Running", "Running"), at("Succeeded", "Succeeded")])
+    text = io.StringIO()
+
+    ended = watch(lambda: next(looks), Console(file=text), every_seconds=0.01)
+
+    assert ended.state == "Succeeded"
+    lines = text.getvalue().splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["a: Running", "a: Succeeded"]
+
+
+def test_watching_ends_at_the_timeout() -> None:
+    with pytest.raises(RunError, match="still Running"):
+        watch(view, Console(quiet=True), every_seconds=0.01, timeout_seconds=0.03)
