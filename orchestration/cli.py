@@ -19,16 +19,6 @@ from orchestration.name_value import NameValue, unique
 
 _SIGINT_STATUS = 130
 
-_HOME = click.option(
-    "--home",
-    type=click.Path(path_type=pathlib.Path, file_okay=False),
-    default="local",
-    envvar="COMPLAINT_PIPELINE_HOME",
-    show_default=True,
-    show_envvar=True,
-    help="Folder that keeps local runs and their metadata store.",
-)
-
 
 class _Commands(click.Group):
     """Takes the compile command from the authoring side, only when it is asked for."""
@@ -170,7 +160,7 @@ def validate(package: pathlib.Path, as_json: bool) -> None:
     help="sqlite:PATH, mysql://USER@HOST[:PORT]/DATABASE (password in MYSQL_PWD) or "
     "grpc://HOST:PORT.  [default: sqlite:HOME/metadata.db]",
 )
-@_HOME
+@cluster_commands.HOME
 @cluster_commands.cluster_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
 def run(
@@ -220,7 +210,7 @@ def run(
 
 @cli.command()
 @click.argument("run_id", metavar="RUN")
-@_HOME
+@cluster_commands.HOME
 @cluster_commands.wait_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
 def retry(

@@ -27,7 +27,7 @@ HOME = click.option(
     envvar="COMPLAINT_PIPELINE_HOME",
     show_default=True,
     show_envvar=True,
-    help="Folder that keeps local runs.",
+    help="Folder that keeps local runs and their metadata store.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 PIPELINE = click.option(
