@@ -14,7 +14,8 @@ from orchestration.cluster.errors import ClusterError
 from orchestration.local import run_record
 from orchestration.local.run_record import StepRecord
 from orchestration.suggestion import did_you_mean
-from orchestration.workflow import Resources, read_resources
+from orchestration.workflow import Resources
+from orchestration.workflow_parser import read_resources
 
 _STATES = {
     "": run_record.PENDING,

@@ -13,7 +13,8 @@ from orchestration.local.run_record import RunFolder, RunRecord, Runs
 from orchestration.package import read_package
 from orchestration.run_view import RunView
 from orchestration.suggestion import did_you_mean
-from orchestration.workflow import Resources, parse_workflow
+from orchestration.workflow import Resources
+from orchestration.workflow_parser import parse_workflow
 
 #: The runner gives its steps some time to end by themselves.
 _END_SECONDS = 60.0

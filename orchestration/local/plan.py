@@ -18,7 +18,8 @@ from orchestration.metadata_target import GrpcTarget, MetadataTarget, SqliteTarg
 from orchestration.package import WorkflowPackage
 from orchestration.validation import validate
 from orchestration.validation.refusal import refuse
-from orchestration.workflow import Workflow, parse_workflow
+from orchestration.workflow import Workflow
+from orchestration.workflow_parser import parse_workflow
 
 #: Variable with the password of a MySQL user, as MySQL's own clients read it.
 _PASSWORD_VARIABLE = "MYSQL_PWD"  # noqa: S105 (a variable's name)

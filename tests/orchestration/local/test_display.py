@@ -8,7 +8,8 @@ from rich.console import Console
 from orchestration.local.display import Display, memory_warning, run_table
 from orchestration.local.run_record import RunRecord, StepRecord
 from orchestration.local.summary import verdict
-from orchestration.workflow import Resources, Workflow, parse_workflow
+from orchestration.workflow import Resources, Workflow
+from orchestration.workflow_parser import parse_workflow
 from tests.shell_workflow import container, workflow
 
 GIB = 1024**3

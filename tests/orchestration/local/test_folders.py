@@ -6,7 +6,8 @@ import pytest
 
 from components.errors import RunError
 from orchestration.local.folders import PathMap, check_folders
-from orchestration.workflow import Workflow, parse_workflow
+from orchestration.workflow import Workflow
+from orchestration.workflow_parser import parse_workflow
 from tests.shell_workflow import container, workflow
 
 PATHS = PathMap({"/tfx-data": "/home/me/volume", "/tmp/ui.json": "/runs/1/ui.json"})

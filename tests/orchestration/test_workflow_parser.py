@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.errors import WorkflowError
-from orchestration.workflow import parse_workflow
+from orchestration.workflow_parser import parse_workflow
 from tests.shell_workflow import container, workflow
 
 
