@@ -137,7 +137,8 @@ def _run_steps(plan: Plan, console: Console, launcher: StepLauncher) -> bool:
                 record.result = run_result(plan.workflow, record, folder, store, launcher)
             return executor.succeeded
     finally:
-        with folder.host_log.open("ab") as log:
+        # A full disk or a removed folder is told of by what the run itself could not write.
+        with contextlib.suppress(OSError), folder.host_log.open("ab") as log:
             log.write(launcher.log())
 
 
@@ -146,6 +147,8 @@ def _finish(plan: Plan, state: str, console: Console) -> None:
     try:
         plan.folder.write(plan.record)
     except RunError as error:
+        if state == run_record.SUCCEEDED:
+            raise
         # A full disk, which must not hide what the run has failed of.
         console.print(Text(str(error), style="yellow"), soft_wrap=True)
     finally:

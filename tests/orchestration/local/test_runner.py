@@ -16,7 +16,7 @@ from rich.console import Console
 from components.errors import PipelineError, RunError, WorkflowError
 from orchestration.local import run_record, runner
 from orchestration.local.plan import RunOptions
-from orchestration.local.run_record import RunRecord, Runs
+from orchestration.local.run_record import RunFolder, RunRecord, Runs
 from tests.shell_workflow import container, workflow, write
 
 CLAIM = {
@@ -590,6 +590,29 @@ def test_a_home_that_cannot_be_written_is_one_clear_error(tmp_path: pathlib.Path
 
     with pytest.raises(RunError, match="cannot make the run's folder"):
         run(tmp_path, workflow([container("step", "true")]))
+
+
+def test_a_run_whose_record_cannot_be_written_at_its_end_has_not_succeeded(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record = RunFolder.write
+
+    def write_until_the_end(folder: RunFolder, record: RunRecord) -> None:
+        if record.state == run_record.SUCCEEDED:
+            raise RunError("no space")
+        write_record(folder, record)
+
+    monkeypatch.setattr(RunFolder, "write", write_until_the_end)
+
+    with pytest.raises(RunError, match="no space"):
+        run(tmp_path, workflow([container("step", "true")]))
+
+
+def test_a_removed_home_is_one_clear_error(tmp_path: pathlib.Path) -> None:
+    manifest = workflow([container("step", f"rm -rf {tmp_path}/home/runs")])
+
+    with pytest.raises(RunError, match=r"cannot write the run's record.*\nresume with: "):
+        run(tmp_path, manifest)
 
 
 def test_earlier_runs_stay_when_a_later_one_fails(tmp_path: pathlib.Path) -> None:
