@@ -45,6 +45,7 @@ setuptools.setup(
         "protobuf<4",
         "psutil",
         "pyyaml",
+        "requests",
         "rich",
         # kfp and TensorFlow 2.15 import pkg_resources, which setuptools 81 removed.
         "setuptools<81",
@@ -61,6 +62,7 @@ setuptools.setup(
             "types-protobuf<4",
             "types-psutil",
             "types-pyyaml",
+            "types-requests",
         ],
     },
     entry_points={"console_scripts": ["complaint-pipeline=orchestration.cli:main"]},

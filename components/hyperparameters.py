@@ -10,6 +10,9 @@ from typing import Any
 
 from components.errors import SettingsError
 
+#: The metric that stops a training, and chooses the epoch that is exported.
+MONITORED_METRIC = "val_auc"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hyperparameters:

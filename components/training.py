@@ -15,7 +15,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components import input_data, serving
 from components.errors import InputDataError, RunError, SettingsError
-from components.hyperparameters import Hyperparameters
+from components.hyperparameters import MONITORED_METRIC, Hyperparameters
 from components.model import TextEncoder, build_model
 
 #: How often a training is evaluated, and saved against interruption.
@@ -140,7 +140,7 @@ def _fit(
     epochs = min(_EVALUATIONS, fn_args.train_steps)
     steps = fn_args.train_steps // epochs
     early_stopping = keras.callbacks.EarlyStopping(
-        "val_auc", mode="max", patience=patience, restore_best_weights=True
+        MONITORED_METRIC, mode="max", patience=patience, restore_best_weights=True
     )
     history = model.fit(
         train_batches,

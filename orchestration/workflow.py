@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
-#: The module that a TFX step's container runs.
-TFX_ENTRY_POINT = "tfx.orchestration.kubeflow.container_entrypoint"
+#: The modules that a TFX step's container may run: the project's own entry point, and TFX's.
+TFX_ENTRY_POINTS = ("components.entrypoint", "tfx.orchestration.kubeflow.container_entrypoint")
 
 #: The ConfigMap from which a step takes the address of Kubeflow's metadata service.
 METADATA_CONFIG_MAP = "metadata-grpc-configmap"
@@ -126,8 +126,8 @@ class Step:
 
     @property
     def is_tfx(self) -> bool:
-        """Whether the step runs a TFX component through TFX's entry point."""
-        return TFX_ENTRY_POINT in self.command
+        """Whether the step runs a TFX component through an entry point of TFX."""
+        return any(module in self.command for module in TFX_ENTRY_POINTS)
 
     def argument(self, option: str) -> str | None:
         """Returns the value that follows an option in the arguments, or ``None``."""

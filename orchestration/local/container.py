@@ -50,6 +50,19 @@ class Container:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What an exit handler hears of its workflow.
+
+    Attributes:
+        status: Argo's ``workflow.status``.
+        failures: Argo's ``workflow.failures``: JSON within a JSON string.
+    """
+
+    status: str = "Running"
+    failures: str = '"null"'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Containers:
     """Makes the containers of a run.
 
@@ -70,7 +83,11 @@ class Containers:
     metadata: GrpcTarget
 
     def container(
-        self, step: Step, folder: pathlib.Path, attempt: int = 1, status: str = "Running"
+        self,
+        step: Step,
+        folder: pathlib.Path,
+        attempt: int = 1,
+        ending: Ending = Ending(),
     ) -> Container:
         """Makes the container of a step.
 
@@ -78,7 +95,7 @@ class Containers:
             step: The step.
             folder: Folder for what the step leaves outside its volumes.
             attempt: Number of the attempt, from 1.
-            status: The workflow's state, for an exit handler.
+            ending: How the workflow has ended, for an exit handler.
 
         Returns:
             Command line and environment of the pod, with the pod's paths replaced by the
@@ -89,7 +106,7 @@ class Containers:
         """
         pod = f"{self.run_id}-{step.name}-{attempt}"
         place = f"step {step.name}"
-        values = self._values(step, pod, status)
+        values = self._values(step, pod, ending)
         paths = self._paths(step, folder)
         variables: dict[str, str] = {}
         for variable in step.variables:
@@ -117,13 +134,14 @@ class Containers:
             else pathlib.Path(paths.apply(fill_in(step.working_dir, values, place))),
         )
 
-    def _values(self, step: Step, pod: str, status: str) -> dict[str, str]:
+    def _values(self, step: Step, pod: str, ending: Ending) -> dict[str, str]:
         values = {
             "pod.name": pod,
             "workflow.name": self.run_id,
             "workflow.namespace": NAMESPACE,
             "workflow.serviceAccountName": "default",
-            "workflow.status": status,
+            "workflow.failures": ending.failures,
+            "workflow.status": ending.status,
             "workflow.uid": self.uid,
         }
         for name, value in self.parameters.items():

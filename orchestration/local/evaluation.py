@@ -5,10 +5,11 @@ thresholds that were missed. TFMA's import takes seconds, so this runs in the wa
 """
 
 import json
-import math
 import pathlib
 import sys
 from typing import Any
+
+from components.kubeflow_metrics import evaluation_metrics
 
 
 def read_evaluation(uri: str) -> dict[str, Any]:
@@ -23,21 +24,9 @@ def read_evaluation(uri: str) -> dict[str, Any]:
     """
     import tensorflow_model_analysis as tfma
 
-    metrics = {}
-    for key, values in tfma.load_eval_result(uri).slicing_metrics:
-        if key:
-            continue
-        for value in values.values():
-            for by_metric in value.values():
-                for name, number in by_metric.items():
-                    # Protocol buffers' JSON has text for what is not a finite number.
-                    metric = float(number.get("doubleValue", "nan"))
-                    # The change against the baseline is said with the threshold that it misses.
-                    if math.isfinite(metric) and not name.endswith("_diff"):
-                        metrics[name] = metric
     result = tfma.load_validation_result(uri)
     return {
-        "metrics": metrics,
+        "metrics": evaluation_metrics(uri),
         "missed": [
             _missed(failure)
             for validation in result.metric_validations_per_slice

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import signal
 import time
 from typing import Protocol
@@ -10,12 +11,13 @@ import ml_metadata
 import psutil
 
 from components.errors import PipelineError, RunError
+from components.execution_outcome import outcome
 from orchestration.local import run_record
-from orchestration.local.container import Containers, missing_artifact, prepare_folder
+from orchestration.local.container import Containers, Ending, missing_artifact, prepare_folder
 from orchestration.local.logs import error_line
-from orchestration.local.outcome import outcome
 from orchestration.local.run_record import RunFolder, RunRecord, StepRecord
 from orchestration.local.step_launcher import Exited, Started, StepLauncher
+from orchestration.local.tfx_node import node_of
 from orchestration.workflow import Step, Workflow
 
 _POLL_SECONDS = 0.25
@@ -161,7 +163,7 @@ class Executor:
             step,
             folder,
             attempt=record.attempts,
-            status=run_record.FAILED if self._any_failed() else run_record.SUCCEEDED,
+            ending=self._ending(),
         )
         log = self._folder.log(step.name)
         now = time.monotonic()
@@ -176,8 +178,23 @@ class Executor:
         )
         self._save()
 
-    def _any_failed(self) -> bool:
-        return any(step.state == run_record.FAILED for step in self._record.steps)
+    def _ending(self) -> Ending:
+        """How the run has gone so far, as Argo says it (workflow/controller/operator.go)."""
+        failed = [step for step in self._record.steps if step.state == run_record.FAILED]
+        if not failed:
+            return Ending(status=run_record.SUCCEEDED)
+        failures = [
+            {
+                "displayName": step.name,
+                "message": step.message or "",
+                "templateName": step.name,
+                "phase": step.state,
+                "podName": f"{self._record.id}-{step.name}-{step.attempts}",
+            }
+            for step in failed
+        ]
+        # Argo quotes the JSON once more.
+        return Ending(status=run_record.FAILED, failures=json.dumps(json.dumps(failures)))
 
     def _end(self, event: Exited) -> None:
         attempt = self._running.pop(event.name)
@@ -191,7 +208,7 @@ class Executor:
             if artifact := missing_artifact(attempt.step, self._folder.step(event.name)):
                 failure = f"it exited with 0 but left no output artifact {artifact}"
             elif attempt.step.is_tfx:
-                result = outcome(self._store, attempt.step, self._record.id)
+                result = outcome(self._store, node_of(attempt.step, self._record.id))
                 failure = result.failure
             if failure is None:
                 record.state = run_record.SUCCEEDED

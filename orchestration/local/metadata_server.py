@@ -20,9 +20,9 @@ import threading
 import grpc
 
 from components.errors import MetadataError, PipelineError
+from components.metadata_client import MAX_MESSAGE_BYTES
 from orchestration.local.metadata_service import service_handler
 from orchestration.local.metadata_store import MetadataStoreCore
-from orchestration.metadata_client import MAX_MESSAGE_BYTES
 from orchestration.metadata_target import GrpcTarget, MetadataTarget
 
 # The core answers one call at a time; a few threads more take the messages off the wire.

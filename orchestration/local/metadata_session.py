@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from components.errors import MetadataError, WorkflowError
+from components.metadata_client import wait_until_serving
 from orchestration.local.folders import read_key
 from orchestration.local.isolation import isolated_command
-from orchestration.metadata_client import wait_until_serving
 from orchestration.metadata_target import GrpcTarget, MetadataTarget, MySqlTarget
 from orchestration.workflow import Workflow
 

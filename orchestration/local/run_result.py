@@ -7,9 +7,10 @@ from typing import Any
 import ml_metadata
 
 from components.errors import MetadataError
-from orchestration.local.outcome import newest_execution, output_artifacts
+from components.execution_outcome import newest_execution, output_artifacts
 from orchestration.local.run_record import SUCCEEDED, RunFolder, RunRecord
 from orchestration.local.step_launcher import StepLauncher
+from orchestration.local.tfx_node import node_of
 from orchestration.workflow import Workflow
 
 _READ_SECONDS = 60.0
@@ -44,7 +45,7 @@ def run_result(
         for step in workflow.steps:
             if not step.is_tfx or record.step(step.name).state != SUCCEEDED:
                 continue
-            execution = newest_execution(store, step, record.id)
+            execution = newest_execution(store, node_of(step, record.id))
             if execution is None:
                 continue
             for artifacts in output_artifacts(store, execution).values():

@@ -26,7 +26,7 @@ from orchestration.local.step_launcher import StepLauncher
 from orchestration.local.warm_host import TFX_MODULES
 from orchestration.metadata_client import connect
 from orchestration.package import read_package
-from orchestration.workflow import TFX_ENTRY_POINT
+from orchestration.workflow import TFX_ENTRY_POINTS
 
 #: What is called with the record at a run's end, however it ends.
 Report = Callable[[RunRecord], None]
@@ -75,7 +75,7 @@ def resume(run_id: str, home: pathlib.Path, console: Console, report: Report) ->
 
 def _modules(text: str) -> Sequence[str]:
     """What the steps of a workflow import; known before it has been checked, to begin early."""
-    return TFX_MODULES if TFX_ENTRY_POINT in text else ()
+    return TFX_MODULES if any(module in text for module in TFX_ENTRY_POINTS) else ()
 
 
 def resume_command(run_id: str, home: pathlib.Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from orchestration.validation.finding import Problem, rule
 from orchestration.validation.model import Template, Workflow
 from orchestration.validation.node import Node, shown
+from orchestration.workflow import TFX_ENTRY_POINTS
 
 API_VERSION = "argoproj.io/v1alpha1"
 KIND = "Workflow"
@@ -22,7 +23,6 @@ MAX_ETCD_BYTES = 1536 * 1024
 
 _PIPELINE_SPEC = "pipelines.kubeflow.org/pipeline_spec"
 _SDK_TYPE = "pipelines.kubeflow.org/pipeline-sdk-type"
-_TFX_ENTRYPOINT = "tfx.orchestration.kubeflow.container_entrypoint"
 
 
 @rule(
@@ -187,7 +187,7 @@ def _runs_tfx(template: Template) -> bool:
         for key in ("command", "args")
         for word in container[key].elements()
     )
-    return any(_TFX_ENTRYPOINT in word for word in words)
+    return any(module in word for word in words for module in TFX_ENTRY_POINTS)
 
 
 def _pipeline_spec(workflow: Workflow) -> tuple[Any, Node]:

@@ -59,12 +59,18 @@ def compile_command(
         callback=_package_name,
         help=f"Name ending in .yaml, .tar.gz or .zip.  [default: PIPELINE{extension}]",
     )
+    @click.option(
+        "--plain-entrypoint",
+        is_flag=True,
+        help="Run TFX's own entry point in the pods; the same as --set plain_entrypoint=true.",
+    )
     @click.option("--verbose", is_flag=True, help="Show the traceback of an error.")
     def command(
         settings_file: pathlib.Path | None,
         overrides: tuple[str, ...],
         output_dir: pathlib.Path | None,
         output_filename: str | None,
+        plain_entrypoint: bool,
         verbose: bool,
     ) -> None:
         """Compile the pipeline to Argo YAML for Kubeflow Pipelines.
@@ -76,6 +82,8 @@ def compile_command(
           complaint-pipeline compile --output-filename pipeline.yaml
           complaint-pipeline compile --settings staging.yaml --set trainer.memory=8G
         """
+        if plain_entrypoint:
+            overrides = (*overrides, "plain_entrypoint=true")
         settings = load_settings(settings_file, overrides, os.environ)
         name = output_filename or f"{settings.pipeline_name}{extension}"
         path = (output_dir or pathlib.Path()) / name

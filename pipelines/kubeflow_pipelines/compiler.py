@@ -17,10 +17,10 @@ from tfx.orchestration.kubeflow import kubeflow_dag_runner
 from tfx.orchestration.kubeflow.proto import kubeflow_pb2
 
 import components
+from components.code_hash import EXAMPLE_GEN_MODULES, code_hash
 from pipelines import base_pipeline
 from pipelines.beam_options import beam_pipeline_args
-from pipelines.code_hash import EXAMPLE_GEN_MODULES, code_hash
-from pipelines.kubeflow_pipelines import pods
+from pipelines.kubeflow_pipelines import exit_handler, pods
 from pipelines.kubeflow_pipelines.canonical import canonical_yaml
 from pipelines.settings import MetadataSettings, Settings
 from pipelines.settings.reserved import (
@@ -97,6 +97,7 @@ def compile_workflow(settings: Settings, package: pathlib.Path | None = None) ->
     Returns:
         The Argo workflow as canonical YAML: the same bytes for the same settings and code.
     """
+    metadata_config = _metadata_config(settings.metadata)
     config = kubeflow_dag_runner.KubeflowDagRunnerConfig(
         pipeline_operator_funcs=[
             # A list that is passed replaces TFX's own, and with it the metadata ConfigMap.
@@ -104,7 +105,7 @@ def compile_workflow(settings: Settings, package: pathlib.Path | None = None) ->
             *pods.pod_op_funcs(settings),
         ],
         tfx_image=settings.image,
-        kubeflow_metadata_config=_metadata_config(settings.metadata),
+        kubeflow_metadata_config=metadata_config,
         metadata_ui_path=_METADATA_UI_PATH,
     )
     with _module_file_as_it_is():
@@ -120,6 +121,10 @@ def compile_workflow(settings: Settings, package: pathlib.Path | None = None) ->
     workflow = runner.workflow
     spec = workflow["spec"]
     spec["serviceAccountName"] = settings.service_account
+    if settings.notification is not None:
+        template = exit_handler.exit_handler_template(settings, metadata_config)
+        spec["templates"].append(template)
+        spec["onExit"] = template["name"]
     if settings.security.run_as_non_root:
         spec["securityContext"] = {
             "fsGroup": settings.security.group,

@@ -5,7 +5,7 @@ applies every OpFunc to every step; ``only_for`` narrows one down to a component
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from kfp import dsl, onprem
 from kubernetes import client
@@ -18,6 +18,9 @@ from pipelines.settings.reserved import (
 )
 
 OpFunc = Callable[[dsl.ContainerOp], object]
+
+#: What a step runs.
+ENTRY_POINT_MODULE = "components.entrypoint"
 
 #: Longest name of a volume that Kubernetes takes.
 _MAX_VOLUME_NAME = 63
@@ -302,6 +305,41 @@ def use_gcp_secret(
         variables(op)
 
     return apply
+
+
+def entry_point(
+    arguments: Sequence[str], expected: Mapping[str, tuple[str, str]], metrics_path: str | None
+) -> OpFunc:
+    """Runs the step through ``components.entrypoint`` instead of TFX's own entry point.
+
+    Args:
+        arguments: The entry point's own arguments.
+        expected: What the image must hold: label and value by environment variable.
+        metrics_path: Where the step leaves metrics for Kubeflow, or ``None`` if it has none.
+
+    Returns:
+        The OpFunc.
+    """
+
+    def apply(op: dsl.ContainerOp) -> None:
+        own = [*arguments, *(() if metrics_path is None else ("--metrics_path", metrics_path))]
+        op.command = ["python", "-m", ENTRY_POINT_MODULE]
+        op.arguments = [*own, "--", *op.arguments]
+        if metrics_path is not None:
+            op.output_artifact_paths = {
+                **op.output_artifact_paths,
+                "mlpipeline-metrics": metrics_path,
+            }
+        for variable, (label, value) in expected.items():
+            op.add_pod_label(label, value)
+            op.container.add_env_variable(_label_variable(variable, label))
+
+    return apply
+
+
+def _label_variable(variable: str, label: str) -> client.V1EnvVar:
+    field = client.V1ObjectFieldSelector(field_path=f"metadata.labels['{label}']")
+    return client.V1EnvVar(name=variable, value_from=client.V1EnvVarSource(field_ref=field))
 
 
 def security_context(user: int, group: int) -> OpFunc:

@@ -2,14 +2,33 @@
 
 import posixpath
 
+from components import entrypoint
+from components.notify import WEBHOOK_VARIABLE
 from pipelines.kubeflow_pipelines import op_funcs
 from pipelines.kubeflow_pipelines.op_funcs import OpFunc
 from pipelines.settings import COMPONENT_IDS, MetadataSettings, PodSettings, Settings
 from pipelines.settings.checks import is_uri
-from pipelines.settings.reserved import MYSQL_PASSWORD_VARIABLE, MYSQL_USER_VARIABLE
+from pipelines.settings.reserved import (
+    MYSQL_PASSWORD_VARIABLE,
+    MYSQL_USER_VARIABLE,
+    SCRATCH_FOLDER,
+)
 
 #: The components that import user code.
 _USER_CODE = ("Transform", "Trainer")
+
+#: The components that have metrics, and where they leave them for Kubeflow.
+_WITH_METRICS = ("Trainer", "Evaluator")
+METRICS_PATH = f"{SCRATCH_FOLDER}/mlpipeline-metrics.json"
+
+#: The labels of a pod that say what its image must hold, by the variable that reads them.
+_LABELS = {
+    entrypoint.PACKAGE_VERSION_VARIABLE: "complaint-pipeline/version",
+    entrypoint.TFX_VERSION_VARIABLE: "complaint-pipeline/tfx-version",
+    entrypoint.CODE_HASH_VARIABLE: "complaint-pipeline/code-hash",
+}
+
+_EXIT_HANDLER_POD = PodSettings(cpu="100m", memory="256Mi", memory_limit="1Gi", timeout_seconds=600)
 
 
 def pod_op_funcs(settings: Settings) -> list[OpFunc]:
@@ -25,13 +44,10 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
     if settings.volume is not None:
         volume = settings.volume
         funcs.append(op_funcs.mount_pvc(volume.claim, volume.name, volume.mount_path))
+    if not settings.plain_entrypoint:
+        funcs += _entry_points(settings)
     funcs += _secrets(settings)
-    if settings.security.run_as_non_root:
-        funcs.append(op_funcs.security_context(settings.security.user, settings.security.group))
-    if settings.image_pull_policy is not None:
-        funcs.append(op_funcs.image_pull_policy(settings.image_pull_policy))
-    if settings.pod_labels or settings.pod_annotations:
-        funcs.append(op_funcs.pod_metadata(settings.pod_labels, settings.pod_annotations))
+    funcs += _unprivileged(settings)
     if settings.module_file is not None and not is_uri(settings.module_file):
         # The file's siblings are imported as a package, ahead of the image's own.
         package = posixpath.dirname(settings.module_file)
@@ -43,6 +59,47 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
             node_ids.append("ImportSchemaGen")
         for node_id in node_ids:
             funcs.append(op_funcs.only_for(node_id, *_component(settings.pod(component_id))))
+    return funcs
+
+
+def exit_handler_op_funcs(settings: Settings) -> list[OpFunc]:
+    """Returns the OpFuncs for the pod that tells of a run's end."""
+    notification = settings.notification
+    assert notification is not None
+    return [
+        op_funcs.secret_variable(notification.secret, notification.key, WEBHOOK_VARIABLE),
+        *_mysql_secret(settings.metadata),
+        *_unprivileged(settings),
+        *_component(_EXIT_HANDLER_POD),
+    ]
+
+
+def _entry_points(settings: Settings) -> list[OpFunc]:
+    mounts = [] if settings.volume is None else ["--mount_path", settings.volume.mount_path]
+    versions = entrypoint.installed_versions()
+    if settings.module_file is not None:
+        # The code is the user's, whose folder may be named components as well.
+        del versions[entrypoint.CODE_HASH_VARIABLE]
+    expected = {variable: (_LABELS[variable], value) for variable, value in versions.items()}
+    return [
+        op_funcs.only_for(
+            node_id,
+            op_funcs.entry_point(
+                mounts, expected, METRICS_PATH if node_id in _WITH_METRICS else None
+            ),
+        )
+        for node_id in (*COMPONENT_IDS, "ImportSchemaGen")
+    ]
+
+
+def _unprivileged(settings: Settings) -> list[OpFunc]:
+    funcs: list[OpFunc] = []
+    if settings.security.run_as_non_root:
+        funcs.append(op_funcs.security_context(settings.security.user, settings.security.group))
+    if settings.image_pull_policy is not None:
+        funcs.append(op_funcs.image_pull_policy(settings.image_pull_policy))
+    if settings.pod_labels or settings.pod_annotations:
+        funcs.append(op_funcs.pod_metadata(settings.pod_labels, settings.pod_annotations))
     return funcs
 
 

@@ -15,6 +15,7 @@ from pipelines.settings.checks import (
 )
 from pipelines.settings.reserved import SCRATCH_FOLDER, SECRET_VOLUME_PREFIX
 
+_WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]{1,5})?(/[-A-Za-z0-9._~/]*)?")
 _HOST = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?")
 
 
@@ -158,6 +159,30 @@ class SecretFiles:
         if self.variable is not None and self.key is not None:
             require_environment_variable("secret_files.variable", self.variable)
             require_data_key("secret_files.key", self.key)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NotificationSettings:
+    """Where the end of a run is told, by a webhook that takes Slack's JSON.
+
+    Attributes:
+        secret: Kubernetes secret that holds the webhook's URL.
+        key: Key of the URL in the secret.
+        ui_host: URL of Kubeflow's UI, for a link to the run.
+    """
+
+    secret: str
+    key: str = "url"
+    ui_host: str | None = None
+
+    def __post_init__(self) -> None:
+        require_kubernetes_name("notification.secret", self.secret)
+        require_data_key("notification.key", self.key)
+        require(
+            self.ui_host is None or _WEB_ADDRESS.fullmatch(self.ui_host) is not None,
+            f"notification.ui_host: '{self.ui_host}' is not the address of a UI; use one such as "
+            "https://kubeflow.example.com",
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

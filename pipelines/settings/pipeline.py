@@ -19,6 +19,7 @@ from pipelines.settings.checks import (
 )
 from pipelines.settings.cluster import (
     MetadataSettings,
+    NotificationSettings,
     SecretFiles,
     SecretVariable,
     SecuritySettings,
@@ -131,6 +132,9 @@ class Settings:
         pod_annotations: Annotations added to every pod.
         service_account: Kubernetes service account of the workflow.
         ttl_seconds: Time after which Argo deletes a finished workflow; ``None`` for never.
+        plain_entrypoint: Run TFX's own entry point in the pods, without the project's checks and
+            metrics.
+        notification: Tell the end of each run by a webhook; ``None`` does not.
         beam: How Beam runs.
         training: How the model is trained.
         evaluation: What a model must reach.
@@ -158,6 +162,8 @@ class Settings:
     pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     service_account: str = "pipeline-runner"
     ttl_seconds: int | None = None
+    plain_entrypoint: bool = False
+    notification: NotificationSettings | None = None
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)

@@ -18,13 +18,19 @@ SCRATCH_FOLDER = "/tmp"  # noqa: S108 (in the pod, not here)
 SECRET_VOLUME_PREFIX = "secret-"  # noqa: S105 (a volume's name)
 
 # TFX's entry point reads WORKFLOW_ID and KFP_POD_NAME; kfp.compiler._default_transformers sets
-# these and the rest; the metadata ConfigMap has METADATA_GRPC_*.
-_VARIABLES = ("WORKFLOW_ID", "ENABLE_CACHING")
-_VARIABLE_PREFIXES = ("KFP_", "METADATA_GRPC_", "METADATA_MYSQL_")
+# these and the rest; the metadata ConfigMap has METADATA_GRPC_*; EXPECTED_*
+# and NOTIFICATION_WEBHOOK_URL are what components.entrypoint and components.notify read.
+_VARIABLES = ("WORKFLOW_ID", "ENABLE_CACHING", "NOTIFICATION_WEBHOOK_URL")
+_VARIABLE_PREFIXES = ("EXPECTED_", "KFP_", "METADATA_GRPC_", "METADATA_MYSQL_")
 
 # TFX's defaults (kubeflow_dag_runner.get_default_pod_labels), and what KFP and Argo write.
 _POD_KEYS = ("add-pod-env",)
-_POD_KEY_PREFIXES = ("pipeline/", "pipelines.kubeflow.org/", "workflows.argoproj.io/")
+_POD_KEY_PREFIXES = (
+    "complaint-pipeline/",
+    "pipeline/",
+    "pipelines.kubeflow.org/",
+    "workflows.argoproj.io/",
+)
 
 
 def is_reserved_variable(name: str) -> bool:

@@ -9,8 +9,9 @@ import grpc
 import pytest
 
 from components.errors import MetadataError
+from components.metadata_client import wait_until_serving
 from orchestration.local.metadata_server import MetadataServer
-from orchestration.metadata_client import connect, wait_until_serving
+from orchestration.metadata_client import connect
 from orchestration.metadata_target import GrpcTarget, SqliteTarget
 
 pytestmark = pytest.mark.whole

@@ -13,10 +13,11 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.errors import MetadataError
+from components.metadata_client import wait_until_serving
 from orchestration.local import metadata_session
 from orchestration.local.metadata_server import MetadataServer
 from orchestration.local.metadata_session import serve
-from orchestration.metadata_client import connect, wait_until_serving
+from orchestration.metadata_client import connect
 from orchestration.metadata_target import GrpcTarget, SqliteTarget
 
 pytestmark = pytest.mark.whole

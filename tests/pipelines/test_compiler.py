@@ -12,8 +12,8 @@ import yaml
 from click.testing import CliRunner
 
 import components
+from components.code_hash import code_hash
 from orchestration.package import read_package
-from pipelines.code_hash import code_hash
 from pipelines.settings import COMPONENT_IDS, load_settings
 
 pytestmark = [

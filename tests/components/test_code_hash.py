@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import components
-from pipelines.code_hash import EXAMPLE_GEN_MODULES, code_hash
+from components.code_hash import EXAMPLE_GEN_MODULES, code_hash
 
 
 @pytest.fixture

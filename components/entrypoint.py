@@ -1,0 +1,201 @@
+r"""What a pod runs: TFX's entry point, with a look at everything that it needs and leaves.
+
+    python -m components.entrypoint [--mount_path DIR] [--metrics_path FILE] \
+        [--metadata_timeout SECONDS] -- TFX-ARGUMENTS
+
+It refuses an image of other versions than the workflow was compiled for, a volume that is not
+there, and a metadata service that does not answer; and it fails where TFX exits with 0 though
+its execution did not succeed. Whatever fails, one line says so before the traceback.
+"""
+
+import argparse
+import importlib.metadata
+import itertools
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import components
+from components import execution_outcome, kubeflow_metrics, metadata_client
+from components.code_hash import code_hash
+from components.errors import PipelineError, RunError, WorkflowError
+
+#: Variables that hold what the compiler wrote into the pod's labels.
+PACKAGE_VERSION_VARIABLE = "EXPECTED_COMPLAINT_PIPELINE_VERSION"
+TFX_VERSION_VARIABLE = "EXPECTED_TFX_VERSION"
+CODE_HASH_VARIABLE = "EXPECTED_CODE_HASH"
+
+_PACKAGES = {PACKAGE_VERSION_VARIABLE: "complaint-pipeline", TFX_VERSION_VARIABLE: "tfx"}
+
+#: A label's value holds 63 characters; so many tell a hash from all others.
+_CODE_HASH_LENGTH = 32
+
+#: What the container has left here shows in the pod's status, and so in Kubeflow's UI.
+#: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+_TERMINATION_LOG = pathlib.Path("/dev/termination-log")
+_TERMINATION_LOG_BYTES = 4096
+
+#: Stands before TFX's own arguments.
+_SEPARATOR = "--"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs a component of the pipeline.
+
+    Args:
+        arguments: The command line without the program.
+
+    Raises:
+        SystemExit: With status 1 if the component did not succeed.
+    """
+    parser = argparse.ArgumentParser(prog="components.entrypoint", allow_abbrev=False)
+    parser.add_argument("--mount_path", type=pathlib.Path, action="append", default=[])
+    parser.add_argument("--metrics_path", type=pathlib.Path)
+    parser.add_argument("--metadata_timeout", type=float, default=metadata_client.PATIENCE_SECONDS)
+    end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else 0
+    options, tfx_arguments = parser.parse_args(arguments[:end]), arguments[end + 1 :]
+    node_id = _value(tfx_arguments, "--node_id")
+    try:
+        check_versions(os.environ)
+        for path in options.mount_path:
+            check_mount(path)
+        _run(options, tfx_arguments)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and not error.code:
+            raise
+        _fail(f"{node_id}: {_line(error)}")
+
+
+def installed_versions() -> dict[str, str]:
+    """Returns what is installed here as values that a label can hold, by ``EXPECTED_`` variable."""
+    versions = {
+        # A local version, 0.1.0+gpu, has a sign that a label has not.
+        variable: importlib.metadata.version(package).replace("+", "_")
+        for variable, package in _PACKAGES.items()
+    }
+    digest = code_hash(pathlib.Path(components.__path__[0]))
+    return {**versions, CODE_HASH_VARIABLE: digest[:_CODE_HASH_LENGTH]}
+
+
+def check_versions(environment: Mapping[str, str]) -> None:
+    """Compares what is installed here with what the workflow was compiled for.
+
+    Args:
+        environment: The variables that the compiler has set from the pod's labels; one that is
+            not set is not compared.
+
+    Raises:
+        WorkflowError: If something differs.
+    """
+    differences = []
+    for variable, installed in installed_versions().items():
+        expected = environment.get(variable, installed)
+        if expected == installed:
+            continue
+        if variable in _PACKAGES:
+            differences.append(f"{_PACKAGES[variable]} {installed} instead of {expected}")
+        else:
+            differences.append("other code under components/")
+    if differences:
+        raise WorkflowError(
+            f"what runs here does not fit the workflow: {', '.join(differences)}; compile anew "
+            "(make compile), or build the image from the commit that the workflow comes from"
+        )
+
+
+def check_mount(path: pathlib.Path) -> None:
+    """Checks that a volume is there and can be written to.
+
+    Args:
+        path: Where the pod mounts it.
+
+    Raises:
+        RunError: If it is not.
+    """
+    if not path.is_dir():
+        raise RunError(f"{path}: no volume is mounted here; check the claim of the pod")
+    try:
+        with tempfile.TemporaryFile(dir=path, prefix=".probe-"):
+            return
+    except OSError as error:
+        raise RunError(
+            f"{path}: the volume cannot be written to by user {os.getuid()}: {error.strerror}; "
+            "make its folders writable for this user, or set security.user and security.group"
+        ) from error
+
+
+def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
+    import ml_metadata
+
+    # Every client that TFX makes is then as patient as ours.
+    metadata_client.PatientMetadataStore.patience = options.metadata_timeout
+    ml_metadata.MetadataStore = metadata_client.PatientMetadataStore
+    config = metadata_client.connection_config(
+        _value(tfx_arguments, "--kubeflow_metadata_config"), os.environ
+    )
+    store = metadata_client.connect(config, options.metadata_timeout)
+    metadata_client.check_schema(config, options.metadata_timeout)
+
+    # Imported here: it takes seconds, which a wrong image or a lost service need not wait for.
+    from tfx.orchestration.kubeflow import container_entrypoint
+
+    container_entrypoint.main(list(tfx_arguments))
+
+    outcome = execution_outcome.outcome(store, _node(tfx_arguments))
+    if outcome.failure is not None:
+        raise RunError(outcome.failure)
+    if options.metrics_path is not None:
+        assert outcome.execution is not None
+        metrics = _metrics(outcome)
+        kubeflow_metrics.write_metrics(options.metrics_path, metrics)
+        execution_outcome.record_metrics(store, outcome.execution, metrics)
+
+
+def _node(tfx_arguments: Sequence[str]) -> execution_outcome.Node:
+    return execution_outcome.Node(
+        pipeline=json.loads(_value(tfx_arguments, "--tfx_ir"))["pipelineInfo"]["id"],
+        node_id=_value(tfx_arguments, "--node_id"),
+        run_id=os.environ["WORKFLOW_ID"],
+    )
+
+
+def _metrics(outcome: execution_outcome.Outcome) -> dict[str, float]:
+    """Returns the step's metrics; that they cannot be read is no reason to fail its work."""
+    try:
+        return kubeflow_metrics.metrics_of(outcome.outputs)
+    except Exception as error:  # noqa: BLE001 (TFMA's and TensorFlow's readers share no base)
+        sys.stderr.write(f"warning: the metrics cannot be read: {_line(error)}\n")
+        return {}
+
+
+def _value(arguments: Sequence[str], option: str) -> str:
+    for name, value in itertools.pairwise(arguments):
+        if name == option:
+            return value
+    raise WorkflowError(f"{option} is missing from the arguments; compile the workflow anew")
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, PipelineError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _fail(line: str) -> NoReturn:
+    """Says what has failed: in one line, and with the traceback after it."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{line}\n")
+    traceback.print_exc()
+    if os.access(_TERMINATION_LOG, os.W_OK):
+        _TERMINATION_LOG.write_bytes(line.encode()[:_TERMINATION_LOG_BYTES])
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,258 @@
+"""A client of ML Metadata that outlasts a server which starts late, or is away for a while.
+
+ml-metadata's own client fails at once where nobody answers, and has no timeout: a pod that starts
+before the metadata service, or trains while that is rescheduled, would fail for it.
+"""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import grpc
+import ml_metadata
+from ml_metadata import errors
+from ml_metadata.proto import (
+    metadata_store_pb2,
+    metadata_store_service_pb2,
+    metadata_store_service_pb2_grpc,
+)
+
+from components.errors import MetadataError
+
+#: How to reach a metadata store: over gRPC, or a database directly.
+ConnectionConfig: TypeAlias = (
+    metadata_store_pb2.MetadataStoreClientConfig | metadata_store_pb2.ConnectionConfig
+)
+
+#: The largest message, in bytes, that our clients and our server take. gRPC's own limit of
+#: 4 MiB is too small for the artifacts of a store that has seen a few thousand runs.
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+
+#: How long a call waits for a server that is away, in seconds.
+PATIENCE_SECONDS = 300.0
+
+_SERVICE = "ml_metadata.MetadataStoreService"
+
+# gRPC waits 1 s after the first refused connection; a server that is starting is ready sooner.
+_RECONNECT_MILLISECONDS = 100
+
+#: Errors of MySQL's client and server that pass: no connection, too many, a shutdown, a restart.
+#: https://dev.mysql.com/doc/mysql-errors/8.0/en/
+_PASSING_MYSQL_ERRORS = re.compile(r"error: ?(1040|1053|2002|2003|2005|2006|2013)\b")
+_MYSQL_WAIT_SECONDS = 2.0
+
+
+class PatientMetadataStore(ml_metadata.MetadataStore):
+    """ml-metadata's client; each call waits until there is a server, at most ``patience``."""
+
+    #: How long a call waits, in seconds.
+    patience = PATIENCE_SECONDS
+
+    def __init__(self, config: ConnectionConfig, enable_upgrade_migration: bool = False) -> None:
+        """Takes what ``ml_metadata.MetadataStore`` takes.
+
+        Raises:
+            MetadataError: If a database does not fit, or cannot be reached in time.
+        """
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                super().__init__(config, enable_upgrade_migration)
+                return
+            except errors.StatusError as error:
+                line = _one_line(error)
+                is_passing = bool(_PASSING_MYSQL_ERRORS.search(line))
+                if not is_passing or time.monotonic() + _MYSQL_WAIT_SECONDS > deadline:
+                    raise MetadataError(_database_problem(error, line)) from error
+            time.sleep(_MYSQL_WAIT_SECONDS)
+
+    def _get_channel(self, config: metadata_store_pb2.MetadataStoreClientConfig) -> grpc.Channel:
+        return grpc.insecure_channel(
+            f"{config.host}:{config.port}", options=_channel_options(self.patience)
+        )
+
+
+def connection_config(text: str, environment: Mapping[str, str]) -> ConnectionConfig:
+    """Reads what the compiler has TFX pass to each pod.
+
+    Args:
+        text: JSON of TFX's ``KubeflowMetadataConfig``.
+        environment: The pod's variables, which hold what is not in the text.
+
+    Returns:
+        What ml-metadata connects by.
+
+    Raises:
+        MetadataError: If a variable is not set, as where the namespace lacks the ConfigMap
+            ``metadata-grpc-configmap``, or a value is missing.
+    """
+    config = json.loads(text)
+    if "grpc_config" in config:
+        grpc_config = config["grpc_config"]
+        return metadata_store_pb2.MetadataStoreClientConfig(
+            host=_config_value(grpc_config, "grpc_service_host", environment),
+            port=int(_config_value(grpc_config, "grpc_service_port", environment)),
+        )
+    mysql = metadata_store_pb2.MySQLDatabaseConfig(
+        host=_config_value(config, "mysql_db_service_host", environment),
+        port=int(_config_value(config, "mysql_db_service_port", environment)),
+        database=_config_value(config, "mysql_db_name", environment),
+        user=_config_value(config, "mysql_db_user", environment),
+        password=_config_value(config, "mysql_db_password", environment),
+    )
+    return metadata_store_pb2.ConnectionConfig(mysql=mysql)
+
+
+def _config_value(config: Mapping[str, Any], name: str, environment: Mapping[str, str]) -> str:
+    entry = config.get(name) or {}
+    if "value" in entry:
+        return str(entry["value"])
+    variable = entry.get("environment_variable")
+    if variable is None:
+        raise MetadataError(f"{name} is missing from the configuration of the metadata store")
+    if variable not in environment:
+        raise MetadataError(
+            f"{variable} is not set, so the metadata store is not known: the namespace lacks the "
+            "ConfigMap metadata-grpc-configmap, or the secret that holds the value"
+        )
+    return environment[variable]
+
+
+def connect(
+    config: ConnectionConfig, timeout_seconds: float = PATIENCE_SECONDS
+) -> PatientMetadataStore:
+    """Returns a client for a store, once that answers.
+
+    Args:
+        config: The store; over gRPC, an IPv6 address is in brackets.
+        timeout_seconds: The longest wait for the first answer.
+
+    Raises:
+        MetadataError: If nothing answers in time, or what answers is no metadata server, or one
+            that TFX cannot work with.
+    """
+    if isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
+        _wait_until_serving(f"{config.host}:{config.port}", timeout_seconds)
+    return PatientMetadataStore(config)
+
+
+def wait_until_serving(host: str, port: int, timeout_seconds: float = 30.0) -> None:
+    """Returns as soon as a metadata server answers a call at ``host:port``.
+
+    Args:
+        host: Host name or address of the server; IPv6 with or without brackets.
+        port: Its TCP port.
+        timeout_seconds: The longest wait.
+
+    Raises:
+        MetadataError: If nothing answers in time, or what answers is no metadata server.
+    """
+    is_bare_ipv6 = ":" in host and not host.startswith("[")
+    _wait_until_serving(f"[{host}]:{port}" if is_bare_ipv6 else f"{host}:{port}", timeout_seconds)
+
+
+def check_schema(config: ConnectionConfig, timeout_seconds: float = PATIENCE_SECONDS) -> None:
+    """Checks that a metadata server can do what TFX asks of it.
+
+    The server does not tell the version of its schema. What TFX 1.15 needs and older servers
+    lack is a call: it records an execution that the cache has spared with ``PutLineageSubgraph``.
+    A database needs no check: ml-metadata refuses another schema when it connects.
+
+    Args:
+        config: The store.
+        timeout_seconds: The longest wait for the answer.
+
+    Raises:
+        MetadataError: If it cannot.
+    """
+    if not isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
+        return
+    authority = f"{config.host}:{config.port}"
+    with grpc.insecure_channel(authority, options=_channel_options(timeout_seconds)) as channel:
+        stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
+        try:
+            # Without executions and artifacts, it changes nothing.
+            stub.PutLineageSubgraph(metadata_store_service_pb2.PutLineageSubgraphRequest())
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+                raise MetadataError(
+                    f"the metadata server at {authority} is too old for TFX: it lacks "
+                    "PutLineageSubgraph; upgrade Kubeflow Pipelines to 2.0 or later"
+                ) from error
+            raise MetadataError(_reason(authority, timeout_seconds, error)) from error
+
+
+def _wait_until_serving(authority: str, timeout_seconds: float) -> None:
+    request = metadata_store_service_pb2.GetArtifactTypesByIDRequest()
+    with grpc.insecure_channel(authority, options=_channel_options(timeout_seconds)) as channel:
+        stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
+        try:
+            # A request without ids is the cheapest call that reaches the store.
+            stub.GetArtifactTypesByID(request)
+        except grpc.RpcError as error:
+            raise MetadataError(_reason(authority, timeout_seconds, error)) from error
+
+
+def _channel_options(timeout_seconds: float) -> list[tuple[str, int | str]]:
+    """Returns a channel's options: a call waits for a server, and a read is repeated."""
+    methods = metadata_store_service_pb2.DESCRIPTOR.services_by_name["MetadataStoreService"].methods
+    waiting = {"waitForReady": True, "timeout": f"{timeout_seconds:.3f}s"}
+    # https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+    retry = {
+        "maxAttempts": 5,
+        "initialBackoff": "0.2s",
+        "maxBackoff": "5s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    reads = [
+        {"service": _SERVICE, "method": method.name}
+        for method in methods
+        if method.name.startswith("Get")
+    ]
+    config = {
+        "methodConfig": [
+            {"name": reads, **waiting, "retryPolicy": retry},
+            # What a server did before it went away is not known: a write is not sent twice.
+            {"name": [{"service": _SERVICE}], **waiting},
+        ]
+    }
+    return [
+        ("grpc.service_config", json.dumps(config)),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MILLISECONDS),
+        ("grpc.min_reconnect_backoff_ms", _RECONNECT_MILLISECONDS),
+        ("grpc.max_reconnect_backoff_ms", 10 * _RECONNECT_MILLISECONDS),
+        # The service is in the cluster, or on this machine: no proxy leads there.
+        ("grpc.enable_http_proxy", 0),
+    ]
+
+
+def _reason(authority: str, timeout_seconds: float, error: grpc.RpcError) -> str:
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return (
+            f"no metadata server answered at {authority} within {timeout_seconds:g} s: "
+            "check host and port and that it runs"
+        )
+    if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+        return (
+            f"the server at {authority} does not speak ml-metadata's protocol: check host and port"
+        )
+    details = " ".join(str(error.details()).split())
+    return f"the metadata server at {authority} failed: {details}"
+
+
+def _database_problem(error: errors.StatusError, line: str) -> str:
+    if isinstance(error, errors.FailedPreconditionError):
+        return (
+            f"the metadata database has another schema than this ml-metadata: {line}; upgrade it, "
+            "or name another database"
+        )
+    return f"the metadata database cannot be opened: {line}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

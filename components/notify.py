@@ -1,0 +1,211 @@
+"""The exit handler: tells of a run's end by a webhook that takes Slack's JSON.
+
+    python -m components.notify --pipeline NAME --status STATUS --failures JSON \
+        --kubeflow_metadata_config JSON [--ui_host URL]
+
+The webhook's URL is a secret: it comes from a variable, and no message shows it.
+"""
+
+import argparse
+import json
+import os
+import sys
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ml_metadata
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from components import execution_outcome, metadata_client
+from components.errors import MetadataError, PipelineError, RunError
+
+#: Variable that holds the webhook's URL.
+WEBHOOK_VARIABLE = "NOTIFICATION_WEBHOOK_URL"
+
+_ATTEMPTS = 5
+_BACKOFF_SECONDS = 1.0
+_TIMEOUT_SECONDS = 20.0
+_METADATA_SECONDS = 60.0
+
+#: Longest part of a step's message; Slack cuts a text of more than 40,000 characters.
+_MAX_MESSAGE = 500
+_MAX_FAILURES = 20
+
+_EMOJI = {"Succeeded": ":white_check_mark:"}
+_OTHER_EMOJI = ":x:"
+
+#: What is worth a line of all metrics.
+_SHOWN_METRICS = ("auc", "example_count", "train_loss", "val_loss", "val_auc")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Tells of a run's end.
+
+    Args:
+        arguments: The command line without the program.
+
+    Raises:
+        SystemExit: With status 1 if the webhook has not taken the message.
+    """
+    parser = argparse.ArgumentParser(prog="components.notify", allow_abbrev=False)
+    parser.add_argument("--pipeline", required=True)
+    parser.add_argument("--status", required=True)
+    parser.add_argument("--failures", default="null")
+    parser.add_argument("--kubeflow_metadata_config", required=True)
+    parser.add_argument("--ui_host")
+    options = parser.parse_args(arguments)
+    workflow = os.environ.get("WORKFLOW_ID", "")
+    run_id = os.environ.get("KFP_RUN_ID", "")
+    try:
+        results = _results(options.kubeflow_metadata_config, workflow)
+    except (PipelineError, ValueError) as error:
+        # The message matters more than what it lacks.
+        sys.stderr.write(f"warning: no metrics: {' '.join(str(error).split())}\n")
+        results = []
+    link = f"{options.ui_host}/#/runs/details/{run_id}" if options.ui_host and run_id else None
+    text = message(
+        pipeline=options.pipeline,
+        workflow=workflow,
+        status=options.status,
+        failures=read_failures(options.failures),
+        results=results,
+        link=link,
+    )
+    try:
+        post(os.environ.get(WEBHOOK_VARIABLE, ""), text)
+    except RunError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+def message(
+    *,
+    pipeline: str,
+    workflow: str,
+    status: str,
+    failures: Sequence[Mapping[str, Any]],
+    results: Sequence[str],
+    link: str | None,
+) -> str:
+    """Returns the message in Slack's mrkdwn; what comes from elsewhere is escaped.
+
+    Args:
+        pipeline: Name of the pipeline.
+        workflow: Name of the workflow.
+        status: Argo's word for how it ended.
+        failures: Failed nodes as Argo lists them.
+        results: Lines about what the run has brought forth.
+        link: Address of the run's page, or ``None``.
+    """
+    emoji = _EMOJI.get(status, _OTHER_EMOJI)
+    lines = [f"{emoji} *{_escaped(pipeline)}*: {_escaped(status)} ({_escaped(workflow)})"]
+    for node in failures[:_MAX_FAILURES]:
+        reason = " ".join(str(node.get("message") or node.get("phase") or "").split())
+        name = node.get("displayName") or node.get("templateName") or "?"
+        lines.append(f"• {_escaped(str(name))}: {_escaped(reason[:_MAX_MESSAGE])}")
+    if len(failures) > _MAX_FAILURES:
+        lines.append(f"• and {len(failures) - _MAX_FAILURES} more")
+    lines += [_escaped(line) for line in results]
+    if link is not None:
+        lines.append(f"<{_escaped(link)}|Open the run>")
+    return "\n".join(lines)
+
+
+def read_failures(text: str) -> list[Mapping[str, Any]]:
+    """Reads Argo's ``workflow.failures``: JSON, which Argo puts into a JSON string once more."""
+    try:
+        value = json.loads(text)
+        if isinstance(value, str):
+            value = json.loads(value)
+    except ValueError:
+        return [{"displayName": "failures", "message": text}]
+    return [node for node in value or [] if isinstance(node, dict)]
+
+
+def post(url: str, text: str) -> None:
+    """Posts a message, and tries again where that may help.
+
+    Args:
+        url: The webhook, of which no message shows more than the host.
+        text: The message.
+
+    Raises:
+        RunError: If the webhook has not taken it.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise RunError(
+            f"{WEBHOOK_VARIABLE}: is no http or https address; put the webhook's URL into the "
+            "secret that setting notification.secret names"
+        )
+    retry = Retry(
+        total=_ATTEMPTS - 1,
+        backoff_factor=_BACKOFF_SECONDS,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=("POST",),
+        raise_on_status=False,
+        raise_on_redirect=False,
+        redirect=0,
+    )
+    with requests.Session() as session:
+        session.mount(f"{parts.scheme}://", HTTPAdapter(max_retries=retry))
+        try:
+            answer = session.post(
+                url, json={"text": text}, timeout=_TIMEOUT_SECONDS, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            # Its text holds the whole address.
+            raise RunError(
+                f"the webhook at {parts.hostname} cannot be reached ({type(error).__name__}); "
+                "check its address, and that the cluster lets pods reach it"
+            ) from None
+    if not answer.ok or answer.is_redirect:
+        raise RunError(
+            f"the webhook at {parts.hostname} has refused the message with status "
+            f"{answer.status_code}; check its address"
+        )
+
+
+def _results(metadata_config: str, workflow: str) -> list[str]:
+    """Returns lines with the metrics, the blessing and the push, as far as ML Metadata has them."""
+    config = metadata_client.connection_config(metadata_config, os.environ)
+    metadata_client.PatientMetadataStore.patience = _METADATA_SECONDS
+    store = metadata_client.connect(config, _METADATA_SECONDS)
+    lines = []
+    try:
+        for execution in execution_outcome.executions_of_run(store, workflow):
+            name = execution.type.rpartition(".")[2]
+            metrics = execution_outcome.recorded_metrics(execution)
+            if metrics:
+                lines.append(f"{name}: {_metrics_text(metrics)}")
+            for artifacts in execution_outcome.output_artifacts(store, execution).values():
+                lines += [line for line in map(_artifact_line, artifacts) if line]
+    except ml_metadata.errors.StatusError as error:
+        raise MetadataError(f"the metadata store does not answer: {error}") from error
+    return lines
+
+
+def _metrics_text(metrics: Mapping[str, float]) -> str:
+    names = [name for name in _SHOWN_METRICS if name in metrics] or sorted(metrics)[:5]
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in names)
+
+
+def _artifact_line(artifact: execution_outcome.Artifact) -> str | None:
+    properties = artifact.custom_properties
+    if artifact.type == "ModelBlessing":
+        return f"blessed: {'yes' if properties['blessed'].int_value == 1 else 'no'}"
+    if artifact.type == "PushedModel" and properties["pushed"].int_value == 1:
+        return f"pushed to {properties['pushed_destination'].string_value}"
+    return None
+
+
+def _escaped(text: str) -> str:
+    """Escapes what Slack's mrkdwn reads (https://api.slack.com/reference/surfaces/formatting)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
