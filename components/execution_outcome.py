@@ -76,7 +76,7 @@ def outcome(store: ml_metadata.MetadataStore, node: Node) -> Outcome:
     except ml_metadata.errors.StatusError as error:
         raise MetadataError(f"the metadata store does not answer: {error}") from error
     state = execution.last_known_state
-    is_resolver = execution.type == _RESOLVER_TYPE
+    is_resolver = is_of_resolver(execution)
     failure = None
     if state not in _SUCCEEDED:
         failure = (
@@ -103,6 +103,11 @@ def newest_execution(store: ml_metadata.MetadataStore, node: Node) -> Execution 
         execution for execution in executions_of_run(store, node.run_id) if execution.id in ids
     ]
     return executions[-1] if executions else None
+
+
+def is_of_resolver(execution: Execution) -> bool:
+    """Whether an execution only found its outputs, which an earlier one has made."""
+    return execution.type == _RESOLVER_TYPE
 
 
 def executions_of_run(store: ml_metadata.MetadataStore, run_id: str) -> list[Execution]:

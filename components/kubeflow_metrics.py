@@ -74,8 +74,8 @@ def training_metrics(uri: str) -> dict[str, float]:
         uri: Folder or URI with the logs that Keras' TensorBoard callback wrote.
 
     Returns:
-        ``train_loss``, ``val_loss`` and so on; those of the last epoch where ``MONITORED_METRIC`` was
-        not logged.
+        ``train_loss``, ``val_loss`` and so on; those of the last epoch where
+        ``MONITORED_METRIC`` was not logged.
     """
     epochs = training_epochs(uri)
     if not epochs:

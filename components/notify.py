@@ -181,6 +181,8 @@ def _results(metadata_config: str, workflow: str) -> list[str]:
             metrics = execution_outcome.recorded_metrics(execution)
             if metrics:
                 lines.append(f"{name}: {_metrics_text(metrics)}")
+            if execution_outcome.is_of_resolver(execution):
+                continue
             for artifacts in execution_outcome.output_artifacts(store, execution).values():
                 lines += [line for line in map(_artifact_line, artifacts) if line]
     except ml_metadata.errors.StatusError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import ml_metadata
 
 from components.errors import MetadataError
-from components.execution_outcome import newest_execution, output_artifacts
+from components.execution_outcome import is_of_resolver, newest_execution, output_artifacts
 from orchestration.local.run_record import SUCCEEDED, RunFolder, RunRecord
 from orchestration.local.step_launcher import StepLauncher
 from orchestration.local.tfx_node import node_of
@@ -46,7 +46,7 @@ def run_result(
             if not step.is_tfx or record.step(step.name).state != SUCCEEDED:
                 continue
             execution = newest_execution(store, node_of(step, record.id))
-            if execution is None:
+            if execution is None or is_of_resolver(execution):
                 continue
             for artifacts in output_artifacts(store, execution).values():
                 for artifact in artifacts:
