@@ -12,6 +12,7 @@ from pipelines.settings import (
     BeamSettings,
     EvaluationSettings,
     MetadataSettings,
+    NotificationSettings,
     PodSettings,
     SecretFiles,
     SecretVariable,
@@ -31,6 +32,8 @@ SECTIONS = {
     "training": TrainingSettings,
     "evaluation": EvaluationSettings,
 }
+#: Sections that are not there unless given.
+OPTIONAL_SECTIONS = {"notification": NotificationSettings}
 LISTS = {"secret_variables": SecretVariable, "secret_files": SecretFiles}
 TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
 
@@ -45,6 +48,10 @@ def table() -> str:
         if kind := SECTIONS.get(field.name):
             for inner in dataclasses.fields(kind):
                 value = getattr(getattr(settings, field.name), inner.name)
+                rows.append((f"{field.name}.{inner.name}", value, descriptions(kind)[inner.name]))
+        elif kind := OPTIONAL_SECTIONS.get(field.name):
+            for inner in dataclasses.fields(kind):
+                value = None if inner.default is dataclasses.MISSING else inner.default
                 rows.append((f"{field.name}.{inner.name}", value, descriptions(kind)[inner.name]))
         elif kind := LISTS.get(field.name):
             names = ", ".join(f"`{inner.name}`" for inner in dataclasses.fields(kind))

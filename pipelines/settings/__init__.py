@@ -6,6 +6,7 @@ Every default that a user may want to change has its one home here. ``load_setti
 
 from pipelines.settings.cluster import (
     MetadataSettings,
+    NotificationSettings,
     SecretFiles,
     SecretVariable,
     SecuritySettings,
@@ -22,6 +23,7 @@ __all__ = [
     "BeamSettings",
     "EvaluationSettings",
     "MetadataSettings",
+    "NotificationSettings",
     "PodSettings",
     "SecretFiles",
     "SecretVariable",
