@@ -47,15 +47,27 @@ _MYSQL_WAIT_SECONDS = 2.0
 class PatientMetadataStore(ml_metadata.MetadataStore):
     """ml-metadata's client; each call waits until there is a server, at most ``patience``."""
 
-    #: How long a call waits, in seconds.
+    #: How long a call waits where the constructor is not told, in seconds.
     patience = PATIENCE_SECONDS
 
-    def __init__(self, config: ConnectionConfig, enable_upgrade_migration: bool = False) -> None:
+    def __init__(
+        self,
+        config: ConnectionConfig,
+        enable_upgrade_migration: bool = False,
+        patience: float | None = None,
+    ) -> None:
         """Takes what ``ml_metadata.MetadataStore`` takes.
+
+        Args:
+            config: The store.
+            enable_upgrade_migration: Upgrade the schema of a database.
+            patience: How long a call waits, in seconds.
 
         Raises:
             MetadataError: If a database does not fit, or cannot be reached in time.
         """
+        if patience is not None:
+            self.patience = patience
         deadline = time.monotonic() + self.patience
         while True:
             try:
@@ -127,15 +139,14 @@ def connect(
 
     Args:
         config: The store; over gRPC, an IPv6 address is in brackets.
-        timeout_seconds: The longest wait for the first answer.
+        timeout_seconds: The longest wait for an answer, of this call and of the client's.
 
     Raises:
-        MetadataError: If nothing answers in time, or what answers is no metadata server, or one
-            that TFX cannot work with.
+        MetadataError: If nothing answers in time, or what answers is no metadata server.
     """
     if isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
         _wait_until_serving(f"{config.host}:{config.port}", timeout_seconds)
-    return PatientMetadataStore(config)
+    return PatientMetadataStore(config, patience=timeout_seconds)
 
 
 def wait_until_serving(host: str, port: int, timeout_seconds: float = 30.0) -> None:

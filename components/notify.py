@@ -172,7 +172,6 @@ def post(url: str, text: str) -> None:
 def _results(metadata_config: str, workflow: str) -> list[str]:
     """Returns lines with the metrics, the blessing and the push, as far as ML Metadata has them."""
     config = metadata_client.connection_config(metadata_config, os.environ)
-    metadata_client.PatientMetadataStore.patience = _METADATA_SECONDS
     store = metadata_client.connect(config, _METADATA_SECONDS)
     lines = []
     try:

@@ -12,7 +12,7 @@ def connect(target: GrpcTarget, timeout_seconds: float = 30.0) -> ml_metadata.Me
 
     Args:
         target: The server's address.
-        timeout_seconds: The longest wait for the server's first answer.
+        timeout_seconds: The longest wait for an answer, the first one and each later one.
 
     Returns:
         A client whose calls wait for a server that is away for a while.
