@@ -1,14 +1,33 @@
-"""The hash of the code that runs in the pods.
+"""The hash of the code that makes what TFX caches.
 
 TFX's cache key holds the dotted path of user code, not the code. With this hash in the custom
 configuration of ExampleGen, Transform and Trainer, changed code is never served from the cache.
+Each has that of its own modules: a change to the model does not make it read the data anew.
 """
 
 import hashlib
 import pathlib
 
-#: The modules that CsvExampleGen runs: a change to the model does not make it read the data anew.
+#: The modules that CsvExampleGen runs.
 EXAMPLE_GEN_MODULES = frozenset({"complaints_csv.py", "csv_executor.py", "features.py"})
+
+#: The modules that Transform runs.
+PREPROCESSING_MODULES = frozenset({"features.py", "preprocessing.py"})
+
+#: The modules that Trainer runs.
+TRAINING_MODULES = frozenset(
+    {
+        "features.py",
+        "hyperparameters.py",
+        "input_data.py",
+        "model.py",
+        "serving.py",
+        "training.py",
+    }
+)
+
+#: All of them.
+CACHED_MODULES = EXAMPLE_GEN_MODULES | PREPROCESSING_MODULES | TRAINING_MODULES
 
 
 def code_hash(folder: pathlib.Path, names: frozenset[str] | None = None) -> str:

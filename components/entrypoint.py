@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import components
 from components import execution_outcome, kubeflow_metrics, metadata_client
-from components.code_hash import code_hash
+from components.code_hash import CACHED_MODULES, code_hash
 from components.errors import PipelineError, RunError, WorkflowError
 
 #: Variables that hold what the compiler wrote into the pod's labels.
@@ -78,7 +78,7 @@ def installed_versions() -> dict[str, str]:
         variable: importlib.metadata.version(package).replace("+", "_")
         for variable, package in _PACKAGES.items()
     }
-    digest = code_hash(pathlib.Path(components.__path__[0]))
+    digest = code_hash(pathlib.Path(components.__path__[0]), CACHED_MODULES)
     return {**versions, CODE_HASH_VARIABLE: digest[:_CODE_HASH_LENGTH]}
 
 

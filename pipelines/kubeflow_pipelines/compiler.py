@@ -17,7 +17,12 @@ from tfx.orchestration.kubeflow import kubeflow_dag_runner
 from tfx.orchestration.kubeflow.proto import kubeflow_pb2
 
 import components
-from components.code_hash import EXAMPLE_GEN_MODULES, code_hash
+from components.code_hash import (
+    EXAMPLE_GEN_MODULES,
+    PREPROCESSING_MODULES,
+    TRAINING_MODULES,
+    code_hash,
+)
 from pipelines import base_pipeline
 from pipelines.beam_options import beam_pipeline_args
 from pipelines.kubeflow_pipelines import exit_handler, pods
@@ -145,7 +150,6 @@ def init_components(settings: Settings) -> list[Any]:
     """
     training = settings.training
     package = pathlib.Path(components.__path__[0])
-    digest = code_hash(package)
     text_encoder = {"kind": training.text_encoder, "handle": training.text_encoder_handle}
     return base_pipeline.init_components(
         data_root=settings.data_root,
@@ -158,10 +162,13 @@ def init_components(settings: Settings) -> list[Any]:
         serving_model_dir=settings.serving_model_dir,
         module_file=settings.module_file,
         schema_file=settings.schema_file,
-        transform_config={"code_hash": digest, "text_encoder": text_encoder},
+        transform_config={
+            "code_hash": code_hash(package, PREPROCESSING_MODULES),
+            "text_encoder": text_encoder,
+        },
         trainer_config={
             "class_weights": training.class_weights,
-            "code_hash": digest,
+            "code_hash": code_hash(package, TRAINING_MODULES),
             "decision_threshold": training.decision_threshold,
             "hyperparameters": dict(training.hyperparameters),
             "text_encoder": text_encoder,

@@ -8,7 +8,12 @@ from collections.abc import Callable
 import pytest
 
 import components
-from components.code_hash import EXAMPLE_GEN_MODULES, code_hash
+from components.code_hash import (
+    EXAMPLE_GEN_MODULES,
+    PREPROCESSING_MODULES,
+    TRAINING_MODULES,
+    code_hash,
+)
 
 
 @pytest.fixture
@@ -74,18 +79,18 @@ def test_the_place_of_the_package_does_not_matter(tmp_path: pathlib.Path) -> Non
     assert code_hash(there) == code_hash(here)
 
 
-def test_the_modules_of_example_gen_are_all_that_its_executor_imports() -> None:
+@pytest.mark.parametrize("modules", [EXAMPLE_GEN_MODULES, PREPROCESSING_MODULES, TRAINING_MODULES])
+def test_the_modules_of_a_component_are_all_that_they_import(modules: frozenset[str]) -> None:
     folder = pathlib.Path(components.__path__[0])
-    imported = {
-        f"{name}.py"
-        for module in EXAMPLE_GEN_MODULES
-        for name in re.findall(
-            r"^from components\.(\w+) import", (folder / module).read_text(), re.MULTILINE
-        )
-    }
+    imported = set()
+    for module in modules:
+        text = (folder / module).read_text()
+        imported |= set(re.findall(r"^from components\.(\w+) import", text, re.MULTILINE))
+        for names in re.findall(r"^from components import (.*)", text, re.MULTILINE):
+            imported |= set(names.split(", "))
 
-    # The errors change what is said, not what is read.
-    assert imported - {"errors.py"} <= EXAMPLE_GEN_MODULES
+    # The errors change what is said, not what is made.
+    assert {f"{name}.py" for name in imported} - {"errors.py"} <= modules
 
 
 def test_other_files_than_the_named_ones_do_not_count(package: pathlib.Path) -> None:

@@ -12,7 +12,12 @@ import yaml
 from click.testing import CliRunner
 
 import components
-from components.code_hash import code_hash
+from components.code_hash import (
+    EXAMPLE_GEN_MODULES,
+    PREPROCESSING_MODULES,
+    TRAINING_MODULES,
+    code_hash,
+)
 from orchestration.package import read_package
 from pipelines.settings import COMPONENT_IDS, load_settings
 
@@ -242,35 +247,37 @@ def test_metadata_by_mysql_with_user_and_password_from_the_secret(
 # The code in the cache key
 
 
-def test_the_hash_of_the_code_is_in_the_cache_key_of_transform_and_trainer(
+def test_the_hash_of_its_code_is_in_the_cache_key_of_transform_and_of_trainer(
     steps: Callable[..., Any],
 ) -> None:
-    digest = code_hash(pathlib.Path(components.__path__[0]))
+    package = pathlib.Path(components.__path__[0])
 
     found = steps()
 
-    for name in ("transform", "trainer"):
+    for name, modules in (("transform", PREPROCESSING_MODULES), ("trainer", TRAINING_MODULES)):
+        digest = code_hash(package, modules)
         assert json.loads(exec_property(found[name], "custom_config"))["code_hash"] == digest
-    assert {name for name, step in found.items() if digest in json.dumps(step)} == {
-        "transform",
-        "trainer",
-    }
+        assert [step for step in found if digest in json.dumps(found[step])] == [name]
 
 
 @pytest.mark.parametrize(
-    ("read_by_example_gen", "changed"),
-    [(False, {"transform", "trainer"}), (True, {"csvexamplegen"})],
+    ("modules", "changed"),
+    [
+        (EXAMPLE_GEN_MODULES, {"csvexamplegen"}),
+        (PREPROCESSING_MODULES, {"transform"}),
+        (TRAINING_MODULES, {"trainer"}),
+    ],
 )
 def test_changed_code_changes_the_steps_that_run_it_alone(
-    monkeypatch: pytest.MonkeyPatch, read_by_example_gen: bool, changed: set[str]
+    monkeypatch: pytest.MonkeyPatch, modules: frozenset[str], changed: set[str]
 ) -> None:
     from pipelines.kubeflow_pipelines import compiler
 
     compiled = []
     for digest in ("a" * 64, "b" * 64):
 
-        def code_hash(folder: object, names: object = None, digest: str = digest) -> str:
-            return digest if (names is not None) == read_by_example_gen else "0" * 64
+        def code_hash(folder: object, names: object, digest: str = digest) -> str:
+            return digest if names == modules else "0" * 64
 
         monkeypatch.setattr(compiler, "code_hash", code_hash)
         compiled.append(yaml.safe_load(compiler.compile_workflow(load_settings())))
