@@ -343,6 +343,8 @@ class KubeflowServer:
         for parameter in manifest["spec"].get("arguments", {}).get("parameters", []):
             parameter["value"] = values.get(parameter["name"], parameter.get("value"))
         manifest["metadata"] |= {"name": f"wf-{run['id'][:5]}", "namespace": "kubeflow"}
+        if account := run.get("service_account"):
+            manifest["spec"]["serviceAccountName"] = account
         run |= {"status": "", "finished_at": _NO_TIME}
         self.runs[run["id"]] = run
         self.workflows[run["id"]] = manifest

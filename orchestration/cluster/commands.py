@@ -229,6 +229,12 @@ def cluster_run_options(command: Any) -> Any:
             help="With --cluster: experiment of the run, created where there is none.",
         ),
         click.option(
+            "--service-account",
+            metavar="NAME",
+            help="With --cluster: Kubernetes service account of the pods.  "
+            "[default: the one in FILE]",
+        ),
+        click.option(
             "--pipeline", help="With --cluster: name of the pipeline.  [default: the one in FILE]"
         ),
     ):
@@ -249,6 +255,7 @@ def run_on_cluster(
     *,
     experiment: str,
     run_name: str | None,
+    service_account: str | None,
     pipeline: str | None,
     wait: bool,
     timeout: float | None,
@@ -257,7 +264,7 @@ def run_on_cluster(
     """Uploads a workflow where it is not there yet, and starts a run of it."""
     from orchestration.cluster import pipelines
     from orchestration.cluster.connection import connect
-    from orchestration.cluster.parameters import check_parameters
+    from orchestration.cluster.parameters import check_parameters, check_service_account
     from orchestration.cluster.runs import ClusterRuns, NewRun
 
     refuse_given(("mounts", "max_parallel", "metadata", "home"), "is only for a run here")
@@ -269,6 +276,7 @@ def run_on_cluster(
         name=run_name,
         experiment=experiment,
         parameters=check_parameters(valid.manifest, parameters),
+        service_account=check_service_account(service_account),
     )
     with busy("starting the run"):
         client = connect(connection)

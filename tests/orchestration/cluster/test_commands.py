@@ -71,6 +71,22 @@ def test_run_uploads_and_starts(
     assert list(kubeflow.runs) == [view["id"]]
 
 
+@pytest.mark.parametrize(
+    ("words", "account"), [(("--service-account", "gcs-writer"), "gcs-writer"), ((), None)]
+)
+def test_run_gives_the_pods_a_service_account(
+    kubeflow: KubeflowServer,
+    command: Command,
+    package: Package,
+    words: tuple[str, ...],
+    account: str | None,
+) -> None:
+    _, out, _ = command("run", package(), "--cluster", "--json", *words)
+
+    workflow = kubeflow.workflows[json.loads(out)["id"]]
+    assert workflow["spec"].get("serviceAccountName") == account
+
+
 @pytest.mark.parametrize(("phase", "status"), [("Succeeded", 0), ("Failed", 1)])
 def test_run_waits_for_the_end_and_its_status_says_how_it_went(
     kubeflow: KubeflowServer,
@@ -134,6 +150,8 @@ def test_waiting_outlasts_a_server_that_is_away_for_a_while(
     [
         (("--param", "train-arg=1"), "did you mean 'train-args'?"),
         (("--pipeline", "x" * 101), "1 to 100 bytes"),
+        (("--service-account", "Pipeline_Runner"), "not the name of a Kubernetes object"),
+        (("--service-account", ""), "not the name of a Kubernetes object"),
     ],
 )
 def test_what_is_impossible_is_refused_before_any_call(
@@ -180,6 +198,7 @@ def test_an_impossible_schedule_is_refused_before_any_call(
         ("run", "{file}", "--cluster", "--home", "x"),
         ("run", "{file}", "--cluster", "--timeout", "5"),
         ("run", "{file}", "--experiment", "e"),
+        ("run", "{file}", "--service-account", "s"),
         ("run", "{file}", "--wait"),
         ("run", "{file}", "--host", "http://x"),
         ("retry", "x", "--wait"),
