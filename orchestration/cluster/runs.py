@@ -13,7 +13,7 @@ from orchestration.cluster.errors import ClusterError
 from orchestration.cluster.pipelines import Version
 from orchestration.cluster.workflow_status import WorkflowStatus, seconds_of, state_of
 from orchestration.local import run_record
-from orchestration.run_view import RunView
+from orchestration.run_view import RunView, finite_numbers
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_PAGE = 200
@@ -220,6 +220,7 @@ class ClusterRuns:
         parameters = {item.name: item.value for item in (spec.parameters if spec else None) or []}
         if status is not None:
             parameters = {**status.parameters, **parameters}
+        metrics = finite_numbers({item.name: item.number_value for item in run.metrics or []})
         return RunView(
             id=run.id,
             name=run.name or run.id,
@@ -233,7 +234,8 @@ class ClusterRuns:
             parameters=parameters,
             steps=status.steps if status else [],
             resources=status.resources if status else {},
-            result={item.name: item.number_value for item in run.metrics or []},
+            metrics=metrics,
+            result={"metrics": metrics} if metrics else {},
         )
 
 

@@ -11,7 +11,7 @@ from components.errors import PipelineError, RunError
 from orchestration.local import run_record
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
 from orchestration.package import read_package
-from orchestration.run_view import RunView
+from orchestration.run_view import RunView, finite_numbers
 from orchestration.suggestion import did_you_mean
 from orchestration.workflow import Resources
 from orchestration.workflow_parser import parse_workflow
@@ -128,6 +128,7 @@ def view_of(record: RunRecord, resources: Mapping[str, Resources]) -> RunView:
         parameters=record.parameters,
         steps=record.steps,
         resources=resources,
+        metrics=finite_numbers(record.result.get("metrics")),
         result=record.result,
     )
 

@@ -78,6 +78,19 @@ def test_a_run_tells_scripts_what_status_tells_them(home: pathlib.Path) -> None:
     assert summary_json(made).items() >= status.items()
 
 
+def test_the_metrics_of_the_evaluation_are_those_of_the_run(home: pathlib.Path) -> None:
+    folder = Runs(home).create("r-")
+    made = record(folder, "Succeeded")
+    made.result = {"blessed": True, "metrics": {"auc": 0.75}}
+    folder.write(made)
+
+    view = LocalRuns(home).get(None)
+
+    assert view.metrics == {"auc": 0.75}
+    assert run_json(view)["result"] == made.result
+    assert LocalRuns(home).newest(1)[0].metrics == {"auc": 0.75}
+
+
 def test_no_runs_are_no_error(home: pathlib.Path) -> None:
     assert LocalRuns(home).newest(5) == []
     with pytest.raises(RunError, match="there are no runs in"):
