@@ -22,7 +22,7 @@ from orchestration.workflow import Resources
 #: States in which a run still goes on.
 UNFINISHED = (run_record.PENDING, run_record.RUNNING)
 
-_STYLES = {
+STATE_STYLES = {
     run_record.SUCCEEDED: "green",
     run_record.FAILED: "bold red",
     run_record.RUNNING: "cyan",
@@ -155,7 +155,7 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
     for view in views:
         cells: list[str | Text] = [
             view.id,
-            Text(view.state, style=_STYLES.get(view.state, "dim")),
+            Text(view.state, style=STATE_STYLES.get(view.state, "dim")),
             local_time(view.started),
             took(view),
         ]

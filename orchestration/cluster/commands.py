@@ -143,6 +143,48 @@ def status(
 
 
 @click.command()
+@click.argument("run_ids", metavar="RUN RUN [RUN ...]", nargs=-1)
+@click.option(
+    "--all", "all_parameters", is_flag=True, help="Show also the parameters that are the same."
+)
+@HOME
+@here_or_on_cluster
+@JSON
+def compare(
+    run_ids: tuple[str, ...],
+    all_parameters: bool,
+    home: pathlib.Path,
+    connection: Connection | None,
+    as_json: bool,
+) -> None:
+    """Compare runs: metrics, parameters that differ, states and times.
+
+    Two runs are shown with their difference, more with the best of each metric. On Kubeflow, a
+    run is named by its id or name; what only a run here knows is '-' there.
+
+    \b
+    Examples:
+      complaint-pipeline compare consumer-complaint-pipeline-kubeflow-x7k2p \\
+          consumer-complaint-pipeline-kubeflow-b4t9z
+      complaint-pipeline compare --cluster nightly-1 nightly-2 nightly-3 --json
+    """
+    from orchestration import comparison_page, run_comparison
+    from orchestration.run_view import wide_console
+
+    if len(run_ids) < 2:
+        raise click.UsageError("name two runs or more; 'complaint-pipeline runs' lists them")
+    with busy("asking Kubeflow", connection):
+        side = _side(home, connection)
+        views = [side.get(run_id) for run_id in run_ids]
+    comparison = run_comparison.compare(views, all_parameters=all_parameters)
+    if as_json:
+        _print_json(run_comparison.comparison_json(comparison))
+        return
+    console = wide_console()
+    console.print(comparison_page.comparison_page(comparison, console.width))
+
+
+@click.command()
 @click.argument("step", metavar="STEP")
 @click.option("--run", "run_id", metavar="RUN", help="The run.  [default: the newest]")
 @click.option("--tail", type=click.IntRange(min=1), help="Only so many lines of its end.")
@@ -244,7 +286,7 @@ def cluster_run_options(command: Any) -> Any:
 
 def add_to(group: click.Group) -> None:
     """Adds the commands of this module."""
-    for command in (upload, runs, status, logs, terminate):
+    for command in (upload, runs, status, compare, logs, terminate):
         group.add_command(command)
 
 

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from components.errors import RunError
 from orchestration.local.run_record import StepRecord
@@ -15,12 +15,7 @@ from orchestration.run_view import (
     runs_table,
     watch,
 )
-
-
-def text_of(page: RenderableType, width: int = 200) -> str:
-    text = io.StringIO()
-    Console(file=text, width=width).print(page)
-    return text.getvalue()
+from tests.console_text import text_of
 
 
 def view(state: str = "Running", **more: object) -> RunView:

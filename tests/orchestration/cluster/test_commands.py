@@ -206,6 +206,9 @@ def test_an_impossible_schedule_is_refused_before_any_call(
         ("runs", "--cluster", "--home", "x"),
         ("runs", "--limit", "0"),
         ("logs",),
+        ("compare", "--cluster"),
+        ("compare", "--cluster", "one"),
+        ("compare", "one", "two", "--namespace", "n"),
         ("terminate",),
         ("schedule", "create", "{file}", "--cron", "@daily", "--max-concurrency", "11"),
         ("schedule", "create", "{file}", "--cron", "@daily", "--param", "a=1", "--param", "a=2"),
@@ -265,6 +268,42 @@ def test_runs_status_logs_terminate_and_retry_speak_of_the_same_run(
     assert command("logs", "first", "--cluster", "--tail", "2")[1] == "2\n3\n"
     _, out, _ = command("retry", "--cluster", run_id, "--json")
     assert json.loads(out)["state"] == "Running"
+
+
+def test_compare_takes_ids_and_names(
+    kubeflow: KubeflowServer, command: Command, package: Package
+) -> None:
+    ids = []
+    for name, auc in (("one", 0.5), ("two", 0.75)):
+        words = ("--run-name", name, "--param", f"train-args={auc}", "--json")
+        ids.append(json.loads(command("run", package(), "--cluster", *words)[1])["id"])
+        kubeflow.report_metrics(ids[-1], "evaluator", auc=auc)
+
+    status, out, _ = command("compare", "--cluster", "one", ids[1])
+    answer = json.loads(command("compare", "--cluster", "one", ids[1], "--json", "--all")[1])
+
+    assert status == 0
+    assert "+0.2500" in out
+    assert [run["id"] for run in answer["runs"]] == ids
+    assert [item["name"] for item in answer["parameters"]] == ["train-args", "data-root"]
+
+
+def test_compare_refuses_a_run_given_by_its_id_and_its_name(
+    command: Command, package: Package
+) -> None:
+    _, out, _ = command("run", package(), "--cluster", "--run-name", "one", "--json")
+
+    status, _, err = command("compare", "--cluster", "one", json.loads(out)["id"])
+
+    assert (status, "this run is given twice" in err) == (1, True)
+
+
+def test_compare_says_which_run_is_unknown(command: Command, package: Package) -> None:
+    command("run", package(), "--cluster", "--run-name", "one")
+
+    status, _, err = command("compare", "--cluster", "one", "oen")
+
+    assert (status, "oen: no run has this id or name" in err) == (1, True)
 
 
 def test_create_prints_the_next_three_times_in_utc_and_local_time(
@@ -345,6 +384,7 @@ def test_credentials_come_from_variables_or_files(
         ("runs", "--cluster", "--json"),
         ("status", "--cluster"),
         ("logs", "first", "--cluster"),
+        ("compare", "x", "y", "--cluster"),
         ("terminate", "x", "--cluster"),
         ("retry", "x", "--cluster"),
         ("schedule", "list"),
