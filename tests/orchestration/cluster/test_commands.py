@@ -384,6 +384,7 @@ def test_credentials_come_from_variables_or_files(
         ("runs", "--cluster", "--json"),
         ("status", "--cluster"),
         ("logs", "first", "--cluster"),
+        ("logs", "first", "--cluster", "--follow"),
         ("compare", "x", "y", "--cluster"),
         ("terminate", "x", "--cluster"),
         ("retry", "x", "--cluster"),
