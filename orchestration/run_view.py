@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from orchestration.workflow import Resources
 #: States in which a run still goes on.
 UNFINISHED = (run_record.PENDING, run_record.RUNNING)
 
-_STYLES = {
+STATE_STYLES = {
     run_record.SUCCEEDED: "green",
     run_record.FAILED: "bold red",
     run_record.RUNNING: "cyan",
@@ -52,7 +53,8 @@ class RunView:
         parameters: The run parameters.
         steps: Its steps, in order; empty in a list of runs on Kubeflow.
         resources: The steps' requests and limits.
-        result: What came out, as far as is known here.
+        metrics: The metrics of its model by name, all finite; empty where none are known.
+        result: What came out, as far as is known; its ``metrics`` are those.
     """
 
     id: str
@@ -67,12 +69,28 @@ class RunView:
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     steps: list[StepRecord] = dataclasses.field(default_factory=list)
     resources: Mapping[str, Resources] = dataclasses.field(default_factory=dict)
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     result: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def is_finished(self) -> bool:
         """Whether it has ended."""
         return self.state not in UNFINISHED
+
+
+def finite_numbers(values: object) -> dict[str, float]:
+    """Returns the metrics that are finite numbers: only those can be compared, and be JSON.
+
+    Args:
+        values: Metrics by name, as they were read; anything else has none.
+    """
+    if not isinstance(values, Mapping):
+        return {}
+    return {
+        str(name): float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
 
 
 def run_json(view: RunView) -> dict[str, Any]:
@@ -97,6 +115,7 @@ def row_json(view: RunView) -> dict[str, Any]:
         "ended": view.ended,
         "message": view.message,
         "url": view.url,
+        "metrics": dict(view.metrics),
     }
 
 
@@ -117,6 +136,7 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
     has_names = width >= _MEDIUM and any(view.name != view.id for view in views)
     has_pipelines = width >= (_WIDE if has_names else _MEDIUM)
     has_experiments = has_pipelines and any(view.experiment for view in views)
+    has_auc = width >= _MEDIUM and any("auc" in view.metrics for view in views)
     table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(
         "run", no_wrap=True, min_width=max((len(view.id) for view in views), default=0)
@@ -124,6 +144,8 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
     table.add_column("state", no_wrap=True)
     table.add_column("started", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
+    if has_auc:
+        table.add_column("AUC", justify="right", no_wrap=True)
     if has_names:
         table.add_column("name", overflow="ellipsis")
     if has_pipelines:
@@ -133,10 +155,12 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
     for view in views:
         cells: list[str | Text] = [
             view.id,
-            Text(view.state, style=_STYLES.get(view.state, "dim")),
+            Text(view.state, style=STATE_STYLES.get(view.state, "dim")),
             local_time(view.started),
-            _took(view),
+            took(view),
         ]
+        if has_auc:
+            cells.append(f"{view.metrics['auc']:.4f}" if "auc" in view.metrics else "-")
         if has_names:
             cells.append(view.name)
         if has_pipelines:
@@ -152,7 +176,7 @@ def run_page(view: RunView) -> Group:
     lines: list[Any] = []
     if view.steps:
         lines.append(run_table(view, {**_none(view.steps), **view.resources}))
-    words = [f"run {view.name}: {view.state}", _took(view)]
+    words = [f"run {view.name}: {view.state}", took(view)]
     lines.append(Text(" in ".join(word for word in words if word), overflow="fold"))
     if view.message:
         lines.append(Text(view.message, style="yellow", overflow="fold"))
@@ -207,6 +231,17 @@ def local_time(seconds: float | None) -> str:
     return zoned.strftime("%Y-%m-%d %H:%M")
 
 
+def took(view: RunView) -> str:
+    """Returns how long a run took or has gone on, such as ``2 min 12 s``; empty if not known."""
+    if view.started is None or (view.ended is None and view.is_finished):
+        return ""
+    seconds = int((view.ended or time.time()) - view.started)
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
+
+
 def _watch(
     look: Callable[[], RunView],
     show: Callable[[RunView], None],
@@ -243,16 +278,6 @@ class _Lines:
                 self._shown[step.name] = shown
                 line = step_line(step, view.resources.get(step.name, Resources()))
                 self._console.print(Text(line), soft_wrap=True)
-
-
-def _took(view: RunView) -> str:
-    if view.started is None or (view.ended is None and view.is_finished):
-        return ""
-    seconds = int((view.ended or time.time()) - view.started)
-    if seconds < 60:
-        return f"{seconds} s"
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
 
 
 def _none(steps: Sequence[StepRecord]) -> dict[str, Resources]:

@@ -140,6 +140,17 @@ class KubeflowServer:
                 run["finished_at"] = self._now()
             workflow["status"] = {"phase": phase, "nodes": nodes, **status}
 
+    def report_metrics(self, run_id: str, node: str, **values: float) -> None:
+        """Says what a step has measured, as Kubeflow's persistence agent does."""
+        metrics = [
+            {"name": name, "node_id": node, "number_value": value, "format": "RAW"}
+            for name, value in values.items()
+        ]
+        for metric in metrics:
+            assert re.fullmatch(r"[a-zA-Z]([-_a-zA-Z0-9]{0,62}[a-zA-Z0-9])?", metric["name"])
+        with self.lock:
+            self.runs[run_id].setdefault("metrics", []).extend(metrics)
+
     def fault(self, method: str, path: str) -> Fault | None:
         """Takes the next fault of a call."""
         with self.lock:
@@ -343,6 +354,8 @@ class KubeflowServer:
         for parameter in manifest["spec"].get("arguments", {}).get("parameters", []):
             parameter["value"] = values.get(parameter["name"], parameter.get("value"))
         manifest["metadata"] |= {"name": f"wf-{run['id'][:5]}", "namespace": "kubeflow"}
+        if account := run.get("service_account"):
+            manifest["spec"]["serviceAccountName"] = account
         run |= {"status": "", "finished_at": _NO_TIME}
         self.runs[run["id"]] = run
         self.workflows[run["id"]] = manifest

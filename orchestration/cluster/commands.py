@@ -6,10 +6,11 @@ import json
 import pathlib
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from components.errors import RunError
 from orchestration.cluster.connection import Connection
@@ -18,7 +19,10 @@ from orchestration.cluster.options import here_or_on_cluster, on_cluster, refuse
 
 # What a command needs is imported when it runs: --help takes no time.
 if TYPE_CHECKING:
+    from orchestration.log_following import LogLook
     from orchestration.run_view import RunView
+
+_Look = TypeVar("_Look")
 
 HOME = click.option(
     "--home",
@@ -41,16 +45,30 @@ _PATIENCE_SECONDS = 300.0
 _FIRST_SERVER_ERROR = 500
 
 
-class _Side(Protocol):
+class FollowedLog(Protocol):
+    """The log of a step, read while it grows."""
+
+    def look(self) -> "LogLook":
+        """Reads what has been logged since the last look."""
+
+
+class Side(Protocol):
     """Runs here or on Kubeflow."""
 
-    def newest(self, limit: int) -> "list[RunView]": ...
+    def newest(self, limit: int) -> "list[RunView]":
+        """Returns the newest runs."""
 
-    def get(self, run: str | None) -> "RunView": ...
+    def get(self, run: str | None) -> "RunView":
+        """Returns a run; without one, the newest."""
 
-    def log(self, run: str | None, step: str) -> tuple[str, str]: ...
+    def log(self, run: str | None, step: str) -> tuple[str, str]:
+        """Returns the run's id, and what a step has logged."""
 
-    def terminate(self, run: str) -> "RunView": ...
+    def follow_log(self, run: str | None, step: str) -> FollowedLog:
+        """Returns the log of a step, to be read while it grows."""
+
+    def terminate(self, run: str) -> "RunView":
+        """Ends a run."""
 
 
 @click.command()
@@ -79,7 +97,7 @@ def upload(
     with busy("uploading"):
         version = pipelines.upload(connect(connection), connection, valid, pipeline)
     if as_json:
-        _print_json({**vars(version)})
+        print_json({**vars(version)})
         return
     what = "uploaded" if version.is_new else "is there already, nothing uploaded"
     click.echo(f"pipeline {version.pipeline}, version {version.name}: {what}\n{version.url}")
@@ -101,9 +119,9 @@ def runs(limit: int, home: pathlib.Path, connection: Connection | None, as_json:
     from orchestration.run_view import row_json, runs_table, wide_console
 
     with busy("asking Kubeflow", connection):
-        views = _side(home, connection).newest(limit)
+        views = side_of(home, connection).newest(limit)
     if as_json:
-        _print_json([row_json(view) for view in views])
+        print_json([row_json(view) for view in views])
     elif views:
         console = wide_console()
         console.print(runs_table(views, console.width))
@@ -133,7 +151,7 @@ def status(
       complaint-pipeline status --watch
       complaint-pipeline status --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
     """
-    side = _side(home, connection)
+    side = side_of(home, connection)
     with busy("asking Kubeflow", connection):
         view = side.get(run_id)
     if watching:
@@ -143,39 +161,45 @@ def status(
 
 
 @click.command()
-@click.argument("step", metavar="STEP")
-@click.option("--run", "run_id", metavar="RUN", help="The run.  [default: the newest]")
-@click.option("--tail", type=click.IntRange(min=1), help="Only so many lines of its end.")
+@click.argument("run_ids", metavar="RUN RUN [RUN ...]", nargs=-1)
+@click.option(
+    "--all", "all_parameters", is_flag=True, help="Show also the parameters that are the same."
+)
 @HOME
 @here_or_on_cluster
 @JSON
-def logs(
-    step: str,
-    run_id: str | None,
-    tail: int | None,
+def compare(
+    run_ids: tuple[str, ...],
+    all_parameters: bool,
     home: pathlib.Path,
     connection: Connection | None,
     as_json: bool,
 ) -> None:
-    """Print what a step has logged.
+    """Compare runs: metrics, parameters that differ, states and times.
+
+    Two runs are shown with their difference, more with the best of each metric. On Kubeflow, a
+    run is named by its id or name; what only a run here knows is '-' there.
 
     \b
     Examples:
-      complaint-pipeline logs trainer --tail 50
-      complaint-pipeline logs trainer --cluster --run 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
+      complaint-pipeline compare consumer-complaint-pipeline-kubeflow-x7k2p \\
+          consumer-complaint-pipeline-kubeflow-b4t9z
+      complaint-pipeline compare --cluster nightly-1 nightly-2 nightly-3 --json
     """
-    from orchestration.local.logs import without_controls
+    from orchestration import comparison_page, run_comparison
+    from orchestration.run_view import wide_console
 
+    if len(run_ids) < 2:
+        raise click.UsageError("name two runs or more; 'complaint-pipeline runs' lists them")
     with busy("asking Kubeflow", connection):
-        run_id, text = _side(home, connection).log(run_id, step)
-    lines = [without_controls(line) for line in text.splitlines()]
-    if tail is not None:
-        lines = lines[-tail:]
+        side = side_of(home, connection)
+        views = [side.get(run_id) for run_id in run_ids]
+    comparison = run_comparison.compare(views, all_parameters=all_parameters)
     if as_json:
-        _print_json({"run": run_id, "step": step, "lines": lines})
+        print_json(run_comparison.comparison_json(comparison))
         return
-    for line in lines:
-        click.echo(line)
+    console = wide_console()
+    console.print(comparison_page.comparison_page(comparison, console.width))
 
 
 @click.command()
@@ -194,7 +218,7 @@ def terminate(
       complaint-pipeline terminate --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90
     """
     with busy("ending the run"):
-        view = _side(home, connection).terminate(run_id)
+        view = side_of(home, connection).terminate(run_id)
     if as_json:
         _print_run(view, as_json)
     elif view.is_finished:
@@ -229,6 +253,12 @@ def cluster_run_options(command: Any) -> Any:
             help="With --cluster: experiment of the run, created where there is none.",
         ),
         click.option(
+            "--service-account",
+            metavar="NAME",
+            help="With --cluster: Kubernetes service account of the pods.  "
+            "[default: the one in FILE]",
+        ),
+        click.option(
             "--pipeline", help="With --cluster: name of the pipeline.  [default: the one in FILE]"
         ),
     ):
@@ -238,7 +268,7 @@ def cluster_run_options(command: Any) -> Any:
 
 def add_to(group: click.Group) -> None:
     """Adds the commands of this module."""
-    for command in (upload, runs, status, logs, terminate):
+    for command in (upload, runs, status, compare, terminate):
         group.add_command(command)
 
 
@@ -249,6 +279,7 @@ def run_on_cluster(
     *,
     experiment: str,
     run_name: str | None,
+    service_account: str | None,
     pipeline: str | None,
     wait: bool,
     timeout: float | None,
@@ -257,7 +288,7 @@ def run_on_cluster(
     """Uploads a workflow where it is not there yet, and starts a run of it."""
     from orchestration.cluster import pipelines
     from orchestration.cluster.connection import connect
-    from orchestration.cluster.parameters import check_parameters
+    from orchestration.cluster.parameters import check_parameters, check_service_account
     from orchestration.cluster.runs import ClusterRuns, NewRun
 
     refuse_given(("mounts", "max_parallel", "metadata", "home"), "is only for a run here")
@@ -269,6 +300,7 @@ def run_on_cluster(
         name=run_name,
         experiment=experiment,
         parameters=check_parameters(valid.manifest, parameters),
+        service_account=check_service_account(service_account),
     )
     with busy("starting the run"):
         client = connect(connection)
@@ -291,7 +323,7 @@ def retry_on_cluster(
 
 
 def follow(
-    side: _Side,
+    side: Side,
     run_id: str,
     connection: Connection | None,
     as_json: bool,
@@ -308,9 +340,9 @@ def follow(
     console = Console(stderr=as_json)
     look = functools.partial(side.get, run_id)
     view = watch(
-        look if connection is None else _patient(look, console),
+        look if connection is None else patient(look, console),
         console,
-        every_seconds=_LOOK_EVERY["here" if connection is None else "cluster"],
+        every_seconds=look_every(connection),
         timeout_seconds=timeout,
     )
     if as_json or not console.is_terminal:
@@ -324,21 +356,39 @@ def follow(
         )
 
 
-def _patient(look: Callable[[], "RunView"], console: Console) -> Callable[[], "RunView"]:
-    """Lets a look at a run fail for some minutes: a port-forward may be started again."""
-    last: list[tuple[float, RunView]] = []
+def look_every(connection: Connection | None) -> float:
+    """Returns how many seconds there are between two looks at a run."""
+    return _LOOK_EVERY["here" if connection is None else "cluster"]
 
-    def patient_look() -> "RunView":
+
+def patient(
+    look: Callable[[], _Look],
+    console: Console,
+    again: Callable[[_Look], _Look] = lambda last: last,
+) -> Callable[[], _Look]:
+    """Lets a look at a run fail for some minutes: a port-forward may be started again.
+
+    Args:
+        look: Looks at the run.
+        console: Told of each failure.
+        again: Returns what takes the place of a look that has failed, from the last that has not.
+
+    Returns:
+        A look that raises only where the first one fails, or where it is of no use to go on.
+    """
+    last: list[tuple[float, _Look]] = []
+
+    def patient_look() -> _Look:
         try:
-            view = look()
+            found = look()
         except ClusterError as error:
             is_passing = error.status == 0 or error.status >= _FIRST_SERVER_ERROR
             if not last or not is_passing or time.monotonic() - last[0][0] > _PATIENCE_SECONDS:
                 raise
-            console.print(f"{error}; looking again", style="yellow", soft_wrap=True)
-            return last[0][1]
-        last[:] = [(time.monotonic(), view)]
-        return view
+            console.print(Text(f"{error}; looking again", style="yellow"), soft_wrap=True)
+            return again(last[0][1])
+        last[:] = [(time.monotonic(), found)]
+        return found
 
     return patient_look
 
@@ -359,7 +409,8 @@ def _follow_or_print(
     follow(runs, view.id, connection, as_json, timeout)
 
 
-def _side(home: pathlib.Path, connection: Connection | None) -> _Side:
+def side_of(home: pathlib.Path, connection: Connection | None) -> Side:
+    """Returns the runs here, or those on Kubeflow where there is a connection."""
     if connection is not None:
         refuse_given(("home",), "is only for runs here")
         return _cluster_runs(connection)
@@ -379,12 +430,13 @@ def _print_run(view: "RunView", as_json: bool) -> None:
     from orchestration.run_view import run_json, run_page, wide_console
 
     if as_json:
-        _print_json(run_json(view))
+        print_json(run_json(view))
     else:
         wide_console().print(run_page(view))
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Prints a value for scripts."""
     click.echo(json.dumps(value, indent=1, sort_keys=True))
 
 

@@ -1,4 +1,4 @@
-"""Run parameters, checked before any call."""
+"""Run parameters and the service account, checked before any call."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestration.cluster.errors import ClusterError
 from orchestration.suggestion import did_you_mean
+from orchestration.validation.pods import is_object_name
 
 #: What Kubeflow Pipelines has room for (10,000 bytes in its database).
 _MAX_BYTES = 10_000
@@ -39,6 +40,20 @@ def check_parameters(manifest: Mapping[str, Any], given: Mapping[str, str]) -> d
             f"the parameters have {size:,} bytes; Kubeflow Pipelines takes {_MAX_BYTES:,}"
         )
     return dict(given)
+
+
+def check_service_account(name: str | None) -> str | None:
+    """Refuses what cannot be a service account: Kubeflow would find out only when a pod starts.
+
+    Raises:
+        ClusterError: If Kubernetes has no object of this name.
+    """
+    if name is not None and not is_object_name(name):
+        raise ClusterError(
+            f"--service-account {name!r}: not the name of a Kubernetes object; use lower-case "
+            "letters, digits, '-' and '.'"
+        )
+    return name
 
 
 def check_names(given: Mapping[str, str], known: Mapping[str, Any] | list[str]) -> None:

@@ -3,22 +3,27 @@
 import dataclasses
 import re
 import secrets
-import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 from orchestration.cluster.calls import create_once, name_is, of_namespace, pages
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.errors import ClusterError
+from orchestration.cluster.logs import FollowedLog, missing_log, read_log
 from orchestration.cluster.pipelines import Version
-from orchestration.cluster.workflow_status import WorkflowStatus, seconds_of, state_of
+from orchestration.cluster.workflow_status import (
+    ENDED,
+    WorkflowStatus,
+    seconds_of,
+    state_of,
+    status_of,
+)
 from orchestration.local import run_record
-from orchestration.run_view import RunView
+from orchestration.run_view import RunView, finite_numbers
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_PAGE = 200
 _RETRYABLE = ("Failed", "Error")
-_ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,7 @@ class ClusterRuns:
             ClusterError: If there is none, or several have the name.
         """
         detail = self._detail(run)
-        return self._view(detail.run, _status(detail))
+        return self._view(detail.run, status_of(detail))
 
     def log(self, run: str | None, step: str) -> tuple[str, str]:
         """Returns the run's id and the log of a step's last pod.
@@ -106,26 +111,21 @@ class ClusterRuns:
         """
         detail = self._detail(run)
         identity = detail.run.id
-        pod = _status(detail).pod(step)
-        query = {"podname": pod.name, "runid": identity}
-        if pod.namespace:
-            query["podnamespace"] = pod.namespace
-        # Kubeflow's API has no call for logs: its UI has one, and its server another.
-        places = (
-            f"/k8s/pod/logs?{urllib.parse.urlencode(query)}",
-            f"/apis/v1alpha1/runs/{identity}/nodes/{urllib.parse.quote(pod.node)}/log",
-        )
-        for place in places:
-            try:
-                return identity, self._text(place)
-            except ClusterError as error:
-                if error.status in (401, 403, 302):
-                    raise
-        namespace = f" -n {pod.namespace}" if pod.namespace else ""
-        raise ClusterError(
-            f"{step}: Kubeflow does not have the log; where the pod is still there: "
-            f"kubectl logs{namespace} {pod.name} -c main"
-        )
+        pod = status_of(detail).pod(step)
+        text = read_log(self._client, identity, pod)
+        if text is None:
+            raise ClusterError(missing_log(step, pod))
+        return identity, text.decode("utf-8", "replace")
+
+    def follow_log(self, run: str | None, step: str) -> FollowedLog:
+        """Returns the log of a step, to be read while it grows.
+
+        Raises:
+            ClusterError: If there is no such run or step.
+        """
+        detail = self._detail(run)
+        status_of(detail).pods(step)
+        return FollowedLog(self._client, detail.run.id, step)
 
     def terminate(self, run: str) -> RunView:
         """Asks Kubeflow to end a run.
@@ -134,7 +134,7 @@ class ClusterRuns:
             ClusterError: If it has ended already, or the server refuses.
         """
         found = self._detail(run).run
-        if found.status in _ENDED:
+        if found.status in ENDED:
             raise ClusterError(f"{run}: {found.status}; there is nothing to terminate")
         self._client.runs.terminate_run(found.id)
         return self.get(found.id)
@@ -151,7 +151,7 @@ class ClusterRuns:
             raise ClusterError(
                 f"{run}: {status}; only a run that is Failed or Error can be retried"
             )
-        if _status(detail).has_running_steps:
+        if status_of(detail).has_running_steps:
             raise ClusterError(
                 f"{run}: {status}, but some of its steps still run; wait for them, or end the run "
                 f"with 'complaint-pipeline terminate --cluster {run}'"
@@ -198,13 +198,6 @@ class ClusterRuns:
         )
         return [run for run in found if run.name == name]
 
-    def _text(self, path: str) -> str:
-        answer = self._client.runs.api_client.call_api(
-            path, "GET", response_type="str", auth_settings=["Bearer"], _preload_content=False
-        )
-        response = answer[0] if isinstance(answer, tuple) else answer
-        return response.data.decode("utf-8", "replace")
-
     def _view(self, run: Any, status: WorkflowStatus | None) -> RunView:
         references = {item.key.type: item for item in run.resource_references or []}
         version = references.get("PIPELINE_VERSION")
@@ -220,6 +213,7 @@ class ClusterRuns:
         parameters = {item.name: item.value for item in (spec.parameters if spec else None) or []}
         if status is not None:
             parameters = {**status.parameters, **parameters}
+        metrics = finite_numbers({item.name: item.number_value for item in run.metrics or []})
         return RunView(
             id=run.id,
             name=run.name or run.id,
@@ -227,13 +221,14 @@ class ClusterRuns:
             pipeline=label if pipeline in ("", label) else f"{pipeline} {label}".strip(),
             experiment=(experiment.name or experiment.key.id) if experiment else None,
             started=created,
-            ended=None if run.status not in _ENDED else seconds_of(run.finished_at),
+            ended=None if run.status not in ENDED else seconds_of(run.finished_at),
             message=None if state == run_record.SUCCEEDED else (run.error or message),
             url=self._connection.page(f"runs/details/{run.id}"),
             parameters=parameters,
             steps=status.steps if status else [],
             resources=status.resources if status else {},
-            result={item.name: item.number_value for item in run.metrics or []},
+            metrics=metrics,
+            result={"metrics": metrics} if metrics else {},
         )
 
 
@@ -250,8 +245,3 @@ def ensure_experiment(client: Any, connection: Connection, name: str) -> Any:
         return next((experiment for experiment in matches if experiment.name == name), None)
 
     return create_once(found, lambda: client.create_experiment(name), connection)[0]
-
-
-def _status(detail: Any) -> WorkflowStatus:
-    runtime = detail.pipeline_runtime
-    return WorkflowStatus(runtime.workflow_manifest if runtime else None)

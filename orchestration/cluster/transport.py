@@ -119,7 +119,8 @@ class Transport:
         if "text/html" in (answer.getheader("Content-Type") or ""):
             raise ClusterError(
                 f"{self._host}: answered with a web page in place of the API's answer; check the "
-                "address, and whether you must log in (KFP_COOKIES or KFP_TOKEN)"
+                "address, and whether you must log in (KFP_COOKIES or KFP_TOKEN)",
+                status=answer.status,
             )
 
     def _refusal(

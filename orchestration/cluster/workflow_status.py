@@ -29,6 +29,9 @@ _STATES = {
     "Error": run_record.FAILED,
 }
 
+#: Phases in which a run has ended.
+ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
+
 #: What Argo says where somebody has ended the workflow.
 _ENDED_BY_HAND = re.compile(r"[Ss]trategy:?\s*'?(Terminate|Stop)\b")
 
@@ -61,17 +64,19 @@ def seconds_of(time: str | datetime.datetime | None) -> float | None:
 
 @dataclasses.dataclass(frozen=True)
 class PodOfStep:
-    """The pod that a step ran in last.
+    """A pod that a step ran in.
 
     Attributes:
         node: The id of its node in the workflow.
         name: The pod's name.
         namespace: Its namespace; empty if not known.
+        phase: Argo's word for how it goes.
     """
 
     node: str
     name: str
     namespace: str
+    phase: str
 
 
 class WorkflowStatus:
@@ -151,16 +156,26 @@ class WorkflowStatus:
         Raises:
             ClusterError: If there is no such step, or it has no pod yet.
         """
+        pods = self.pods(step)
+        if not pods:
+            raise ClusterError(f"{step}: this step has no pod; it has not started")
+        return pods[-1]
+
+    def pods(self, step: str) -> list[PodOfStep]:
+        """Returns the pods of a step, one an attempt, the last one last.
+
+        Raises:
+            ClusterError: If there is no such step.
+        """
         names = self._step_names()
         if step not in names:
             raise ClusterError(f"{step}: the run has no such step{did_you_mean(step, names)}")
         node = self._node(step)
-        pods = [] if node is None else self._pods(node)
-        if not pods:
-            raise ClusterError(f"{step}: this step has no pod; it has not started")
-        metadata = self._manifest.get("metadata") or {}
-        pod = pods[-1]
-        return PodOfStep(pod["id"], self._pod_name(pod), metadata.get("namespace") or "")
+        namespace = (self._manifest.get("metadata") or {}).get("namespace") or ""
+        return [
+            PodOfStep(pod["id"], self._pod_name(pod), namespace, pod.get("phase") or "")
+            for pod in ([] if node is None else self._pods(node))
+        ]
 
     def _read_nodes(self) -> dict[str, dict[str, Any]]:
         packed = self._status.get("compressedNodes")
@@ -255,3 +270,13 @@ class WorkflowStatus:
             return identity
         prefix = f"{workflow}-{template}"[:_MAX_POD_PREFIX]
         return f"{prefix}-{identity.rpartition('-')[2]}"
+
+
+def status_of(detail: Any) -> WorkflowStatus:
+    """Returns the workflow in a run's detail.
+
+    Raises:
+        ClusterError: If it is not one that Argo writes.
+    """
+    runtime = detail.pipeline_runtime
+    return WorkflowStatus(runtime.workflow_manifest if runtime else None)

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 from components.errors import PipelineError, RunError
 from orchestration.local import run_record
+from orchestration.local.followed_log import FollowedLog
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
 from orchestration.package import read_package
-from orchestration.run_view import RunView
+from orchestration.run_view import RunView, finite_numbers
 from orchestration.suggestion import did_you_mean
 from orchestration.workflow import Resources
 from orchestration.workflow_parser import parse_workflow
@@ -48,18 +49,21 @@ class LocalRuns:
         Raises:
             RunError: If there is no such run or step, or the step has not started.
         """
-        folder = self._find(run)
-        names = [record.name for record in folder.read().steps]
-        if step not in names:
-            raise RunError(
-                f"{step}: {folder.path.name} has no such step{did_you_mean(step, names)}"
-            )
+        folder = self._find_step(run, step)
         try:
             return folder.path.name, folder.log(step).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError as error:
             raise RunError(f"{step}: this step has not started; there is no log yet") from error
         except OSError as error:
             raise RunError(f"{folder.log(step)}: cannot be read: {error.strerror}") from error
+
+    def follow_log(self, run: str | None, step: str) -> FollowedLog:
+        """Returns the log of a step, to be read while it grows; it may not have begun.
+
+        Raises:
+            RunError: If there is no such run or step.
+        """
+        return FollowedLog(self._find_step(run, step), step)
 
     def terminate(self, run: str) -> RunView:
         """Ends a run as Ctrl-C would, and waits until it has ended.
@@ -88,6 +92,15 @@ class LocalRuns:
                 )
             time.sleep(_POLL_SECONDS)
         return self.get(run)
+
+    def _find_step(self, run: str | None, step: str) -> RunFolder:
+        folder = self._find(run)
+        names = [record.name for record in folder.read().steps]
+        if step not in names:
+            raise RunError(
+                f"{step}: {folder.path.name} has no such step{did_you_mean(step, names)}"
+            )
+        return folder
 
     def _find(self, run: str | None) -> RunFolder:
         if run is not None:
@@ -128,6 +141,7 @@ def view_of(record: RunRecord, resources: Mapping[str, Resources]) -> RunView:
         parameters=record.parameters,
         steps=record.steps,
         resources=resources,
+        metrics=finite_numbers(record.result.get("metrics")),
         result=record.result,
     )
 

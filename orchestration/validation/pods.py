@@ -99,8 +99,7 @@ def volume_mount(workflow: Workflow) -> Iterator[Problem]:
 def object_name(workflow: Workflow) -> Iterator[Problem]:
     """The API server knows no object of another name."""
     for node in _object_names(workflow):
-        fits = len(node.text) <= _MAX_SUBDOMAIN and _DNS_SUBDOMAIN.fullmatch(node.text)
-        if node.exists and not node.templated and not fits:
+        if node.exists and not node.templated and not is_object_name(node.text):
             yield Problem(
                 node,
                 f"{shown(node.value)} is not the name of a Kubernetes object",
@@ -269,15 +268,20 @@ def _object_names(workflow: Workflow) -> Iterator[Node]:
 
 def _qualified(key: str, node: Node, kind: str) -> Iterator[Problem]:
     prefix, slash, name = key.rpartition("/")
-    fits = len(name) <= _MAX_LABEL and _LABEL_NAME.fullmatch(name)
+    fits = len(name) <= _MAX_LABEL and _LABEL_NAME.fullmatch(name) is not None
     if slash:
-        fits = fits and len(prefix) <= _MAX_SUBDOMAIN and _DNS_SUBDOMAIN.fullmatch(prefix)
+        fits = fits and is_object_name(prefix)
     if not fits:
         yield Problem(
             node,
             f"{shown(key)} is not the key of a {kind}",
             "use at most 63 letters, digits, '-', '_' and '.', after a domain and '/' if any",
         )
+
+
+def is_object_name(text: str) -> bool:
+    """Returns whether Kubernetes takes a text as the name of an object: a DNS subdomain."""
+    return len(text) <= _MAX_SUBDOMAIN and _DNS_SUBDOMAIN.fullmatch(text) is not None
 
 
 def _is_dns_label(node: Node) -> bool:

@@ -3,17 +3,19 @@
 import io
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from components.errors import RunError
 from orchestration.local.run_record import StepRecord
-from orchestration.run_view import RunView, run_json, run_page, runs_table, watch
-
-
-def text_of(page: RenderableType, width: int = 200) -> str:
-    text = io.StringIO()
-    Console(file=text, width=width).print(page)
-    return text.getvalue()
+from orchestration.run_view import (
+    RunView,
+    finite_numbers,
+    run_json,
+    run_page,
+    runs_table,
+    watch,
+)
+from tests.console_text import text_of
 
 
 def view(state: str = "Running", **more: object) -> RunView:
@@ -37,6 +39,28 @@ def test_what_nobody_has_is_no_column() -> None:
     assert "experiment" not in local
     assert "name" not in local
     assert "experiment" in cluster
+
+
+def test_the_auc_is_a_column_where_it_is_known_and_fits() -> None:
+    views = [view(metrics={"auc": 0.70312}), view(metrics={"loss": 0.5})]
+
+    assert "AUC" in text_of(runs_table(views))
+    assert "0.7031" in text_of(runs_table(views))
+    assert "AUC" not in text_of(runs_table(views, width=80), width=80)
+    assert "AUC" not in text_of(runs_table([view()]))
+
+
+@pytest.mark.parametrize(
+    ("values", "finite"),
+    [
+        ({"auc": 0.5, "examples": 3}, {"auc": 0.5, "examples": 3.0}),
+        ({"a": float("nan"), "b": float("inf"), "c": None, "d": "0.5"}, {}),
+        (None, {}),
+        ([0.5], {}),
+    ],
+)
+def test_only_finite_numbers_are_metrics(values: object, finite: dict[str, float]) -> None:
+    assert finite_numbers(values) == finite
 
 
 @pytest.mark.parametrize(

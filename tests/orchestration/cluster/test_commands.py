@@ -71,6 +71,22 @@ def test_run_uploads_and_starts(
     assert list(kubeflow.runs) == [view["id"]]
 
 
+@pytest.mark.parametrize(
+    ("words", "account"), [(("--service-account", "gcs-writer"), "gcs-writer"), ((), None)]
+)
+def test_run_gives_the_pods_a_service_account(
+    kubeflow: KubeflowServer,
+    command: Command,
+    package: Package,
+    words: tuple[str, ...],
+    account: str | None,
+) -> None:
+    _, out, _ = command("run", package(), "--cluster", "--json", *words)
+
+    workflow = kubeflow.workflows[json.loads(out)["id"]]
+    assert workflow["spec"].get("serviceAccountName") == account
+
+
 @pytest.mark.parametrize(("phase", "status"), [("Succeeded", 0), ("Failed", 1)])
 def test_run_waits_for_the_end_and_its_status_says_how_it_went(
     kubeflow: KubeflowServer,
@@ -134,6 +150,8 @@ def test_waiting_outlasts_a_server_that_is_away_for_a_while(
     [
         (("--param", "train-arg=1"), "did you mean 'train-args'?"),
         (("--pipeline", "x" * 101), "1 to 100 bytes"),
+        (("--service-account", "Pipeline_Runner"), "not the name of a Kubernetes object"),
+        (("--service-account", ""), "not the name of a Kubernetes object"),
     ],
 )
 def test_what_is_impossible_is_refused_before_any_call(
@@ -180,6 +198,7 @@ def test_an_impossible_schedule_is_refused_before_any_call(
         ("run", "{file}", "--cluster", "--home", "x"),
         ("run", "{file}", "--cluster", "--timeout", "5"),
         ("run", "{file}", "--experiment", "e"),
+        ("run", "{file}", "--service-account", "s"),
         ("run", "{file}", "--wait"),
         ("run", "{file}", "--host", "http://x"),
         ("retry", "x", "--wait"),
@@ -187,6 +206,9 @@ def test_an_impossible_schedule_is_refused_before_any_call(
         ("runs", "--cluster", "--home", "x"),
         ("runs", "--limit", "0"),
         ("logs",),
+        ("compare", "--cluster"),
+        ("compare", "--cluster", "one"),
+        ("compare", "one", "two", "--namespace", "n"),
         ("terminate",),
         ("schedule", "create", "{file}", "--cron", "@daily", "--max-concurrency", "11"),
         ("schedule", "create", "{file}", "--cron", "@daily", "--param", "a=1", "--param", "a=2"),
@@ -246,6 +268,42 @@ def test_runs_status_logs_terminate_and_retry_speak_of_the_same_run(
     assert command("logs", "first", "--cluster", "--tail", "2")[1] == "2\n3\n"
     _, out, _ = command("retry", "--cluster", run_id, "--json")
     assert json.loads(out)["state"] == "Running"
+
+
+def test_compare_takes_ids_and_names(
+    kubeflow: KubeflowServer, command: Command, package: Package
+) -> None:
+    ids = []
+    for name, auc in (("one", 0.5), ("two", 0.75)):
+        words = ("--run-name", name, "--param", f"train-args={auc}", "--json")
+        ids.append(json.loads(command("run", package(), "--cluster", *words)[1])["id"])
+        kubeflow.report_metrics(ids[-1], "evaluator", auc=auc)
+
+    status, out, _ = command("compare", "--cluster", "one", ids[1])
+    answer = json.loads(command("compare", "--cluster", "one", ids[1], "--json", "--all")[1])
+
+    assert status == 0
+    assert "+0.2500" in out
+    assert [run["id"] for run in answer["runs"]] == ids
+    assert [item["name"] for item in answer["parameters"]] == ["train-args", "data-root"]
+
+
+def test_compare_refuses_a_run_given_by_its_id_and_its_name(
+    command: Command, package: Package
+) -> None:
+    _, out, _ = command("run", package(), "--cluster", "--run-name", "one", "--json")
+
+    status, _, err = command("compare", "--cluster", "one", json.loads(out)["id"])
+
+    assert (status, "this run is given twice" in err) == (1, True)
+
+
+def test_compare_says_which_run_is_unknown(command: Command, package: Package) -> None:
+    command("run", package(), "--cluster", "--run-name", "one")
+
+    status, _, err = command("compare", "--cluster", "one", "oen")
+
+    assert (status, "oen: no run has this id or name" in err) == (1, True)
 
 
 def test_create_prints_the_next_three_times_in_utc_and_local_time(
@@ -326,6 +384,8 @@ def test_credentials_come_from_variables_or_files(
         ("runs", "--cluster", "--json"),
         ("status", "--cluster"),
         ("logs", "first", "--cluster"),
+        ("logs", "first", "--cluster", "--follow"),
+        ("compare", "x", "y", "--cluster"),
         ("terminate", "x", "--cluster"),
         ("retry", "x", "--cluster"),
         ("schedule", "list"),

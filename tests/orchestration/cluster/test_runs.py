@@ -109,6 +109,20 @@ def test_the_newest_runs_come_first_over_pages(
     assert [view.name for view in runs.newest(4)] == names[:0:-1]
 
 
+def test_the_metrics_of_the_steps_are_those_of_the_run(
+    kubeflow: KubeflowServer, runs: ClusterRuns, start: Start
+) -> None:
+    view = start()
+    kubeflow.report_metrics(view.id, "trainer", val_loss=0.5)
+    kubeflow.report_metrics(view.id, "evaluator", auc=0.75)
+
+    metrics = {"auc": 0.75, "val_loss": 0.5}
+    assert runs.get(view.id).metrics == metrics
+    assert runs.get(view.id).result == {"metrics": metrics}
+    assert runs.newest(1)[0].metrics == metrics
+    assert start().metrics == {}
+
+
 def test_steps_come_from_the_workflows_nodes(
     kubeflow: KubeflowServer, runs: ClusterRuns, start: Start
 ) -> None:

@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 
 from components.errors import RunError
+from orchestration.cli import cli
 from orchestration.local.observing import LocalRuns
 from orchestration.local.run_record import RunFolder, RunRecord, Runs, StepRecord
 from orchestration.local.summary import summary_json
@@ -76,6 +78,19 @@ def test_a_run_tells_scripts_what_status_tells_them(home: pathlib.Path) -> None:
     status = run_json(LocalRuns(home).get(None))
 
     assert summary_json(made).items() >= status.items()
+
+
+def test_the_metrics_of_the_evaluation_are_those_of_the_run(home: pathlib.Path) -> None:
+    folder = Runs(home).create("r-")
+    made = record(folder, "Succeeded")
+    made.result = {"blessed": True, "metrics": {"auc": 0.75}}
+    folder.write(made)
+
+    view = LocalRuns(home).get(None)
+
+    assert view.metrics == {"auc": 0.75}
+    assert run_json(view)["result"] == made.result
+    assert LocalRuns(home).newest(1)[0].metrics == {"auc": 0.75}
 
 
 def test_no_runs_are_no_error(home: pathlib.Path) -> None:
@@ -160,6 +175,24 @@ def test_terminate_ends_the_process_as_an_interrupt_does(
 
     assert (view.state, view.steps[0].state) == ("Terminated", "Terminated")
     assert running.wait(timeout=30) == 130
+
+
+def test_runs_here_are_compared(home: pathlib.Path) -> None:
+    names = []
+    for auc in (0.5, 0.75):
+        folder = Runs(home).create("r-")
+        made = record(folder, "Succeeded", StepRecord("a", "Succeeded", cached=True))
+        made.result = {"blessed": True, "metrics": {"auc": auc}}
+        folder.write(made)
+        names.append(folder.path.name)
+    words = ("compare", *names, "--home", str(home))
+
+    table = CliRunner().invoke(cli, words)
+    answer = json.loads(CliRunner().invoke(cli, (*words, "--json")).stdout)
+
+    assert "+0.2500" in table.output
+    assert [run["cached_steps"] for run in answer["runs"]] == [1, 1]
+    assert answer["metrics"][0]["values"] == [0.5, 0.75]
 
 
 def test_the_commands_see_a_run_that_goes_on_and_its_death(
