@@ -1,0 +1,113 @@
+"""From sections to HTML: nothing is fetched, and every text is escaped."""
+
+import math
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jinja2
+import markupsafe
+import plotly.io
+from plotly import graph_objects
+
+from components.charts.section import Cell, Chart, Section
+from components.charts.svg import figure_to_svg
+
+_TEMPLATES = pathlib.Path(__file__).parent / "templates"
+
+#: What a note begins with, for those who do not see its colour.
+_LEVEL_WORDS = {"info": "", "good": "✓", "warning": "Warning:", "failure": "Failure:"}
+
+_NO_VALUE = "–"
+
+#: Longest text of a table's cell, in characters.
+_CELL_LENGTH = 300
+
+#: plotly's buttons that send data to a server, or are of no use here.
+_CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
+
+
+def environment(*folders: pathlib.Path) -> jinja2.Environment:
+    """Returns the templates' environment: everything is escaped, and nothing undefined passes.
+
+    Args:
+        *folders: Folders with templates, looked in before those of this package.
+    """
+    loader = jinja2.FileSystemLoader([str(folder) for folder in (*folders, _TEMPLATES)])
+    made = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["shown"] = shown
+    made.globals["level_words"] = _LEVEL_WORDS
+    return made
+
+
+def stylesheet() -> markupsafe.Markup:
+    """Returns the stylesheet of all pages."""
+    return markupsafe.Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
+
+
+def plotly_script() -> markupsafe.Markup:
+    """Returns plotly's library, for a page that draws interactive charts."""
+    from plotly.offline import get_plotlyjs
+
+    # In a script, only its own end tag is read.
+    return markupsafe.Markup(get_plotlyjs().replace("</script", "<\\/script"))
+
+
+def interactive(chart: Chart) -> markupsafe.Markup:
+    """Returns a chart that plotly draws; the page must hold ``plotly_script``."""
+    html = plotly.io.to_html(
+        graph_objects.Figure(chart.figure),
+        full_html=False,
+        include_plotlyjs=False,
+        config=_CONFIG,
+        default_height=f"{chart.figure.layout.height or 320}px",
+    )
+    return markupsafe.Markup(html)
+
+
+def static(chart: Chart) -> markupsafe.Markup:
+    """Returns a chart as SVG, which needs no script."""
+    return markupsafe.Markup(figure_to_svg(chart.figure))
+
+
+def static_page(title: str, sections: Sequence[Section]) -> str:
+    """Returns a page without scripts, small enough for Kubeflow's UI to show inline.
+
+    Args:
+        title: The page's title.
+        sections: What is on it.
+    """
+    template = environment().get_template("static_page.html")
+    return template.render(title=title, sections=sections, draw=static, style=stylesheet())
+
+
+def shown(cell: Cell) -> str:
+    """Returns a table's cell as text: four significant digits, and thousands separated."""
+    if cell is None:
+        return _NO_VALUE
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if isinstance(cell, float):
+        return _number(cell)
+    text = str(cell)
+    return text if len(text) <= _CELL_LENGTH else f"{text[: _CELL_LENGTH - 1]}…"
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return _NO_VALUE
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+#: Makes the HTML of a chart.
+Draw = Callable[[Chart], Any]
