@@ -4,13 +4,11 @@ Such a file is the workflow as YAML or JSON, or a ``.zip`` or ``.tar.gz`` archiv
 What KFP takes is decided in backend/src/apiserver/server/util.go of kubeflow/pipelines.
 """
 
-import contextlib
 import dataclasses
 import gzip
 import io
 import lzma
 import math
-import os
 import pathlib
 import stat
 import tarfile
@@ -22,6 +20,7 @@ from typing import Any
 import yaml
 
 from components.errors import WorkflowError
+from orchestration.atomic_file import write_atomically
 
 #: KFP's limit on an uploaded file (MaxFileLength); here it also holds for what is packed.
 MAX_BYTES = 32 * 1024 * 1024
@@ -140,20 +139,13 @@ def write_package(path: pathlib.Path, text: str) -> None:
     data = _packed(path, text.encode("utf-8"))
     if path.exists() and not path.is_file() and not path.is_dir():
         raise WorkflowError(f"{path}: is there and is not a file; choose another name")
-    # Beside the file, because os.replace is atomic only within a file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-        temporary.replace(path)
+        write_atomically(path, data)
     except OSError as error:
         raise WorkflowError(
             f"{path}: cannot write the package ({error.strerror}); name a file in a folder that "
             "exists, is writable and has space"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _read_bytes(path: pathlib.Path) -> bytes:

@@ -142,15 +142,13 @@ class _Drawing:
             middle = along.at(place) - 0.4 * band + width * (index + 0.5)
             zero, end = across.at(0), across.at(size)
             low, length = min(zero, end), abs(end - zero)
-            box = (
+            x, y, w, h = (
                 (low, middle - width / 2, length, width)
                 if self._horizontal
                 else (middle - width / 2, low, width, length)
             )
             parts.append(
-                '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"/>'.format(
-                    *box, colour
-                )
+                f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" fill="{colour}"/>'
             )
         return parts
 
