@@ -23,6 +23,9 @@ _NO_VALUE = "-"
 #: Longest text of a table's cell, in characters.
 _CELL_LENGTH = 300
 
+#: From so many characters on, a cell's text may break within a word.
+_LONG_TEXT = 24
+
 #: plotly's buttons that send data to a server, or are of no use here.
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
 
@@ -42,6 +45,7 @@ def environment(*folders: pathlib.Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["shown"] = shown
+    made.filters["kind"] = _kind
     made.globals["level_words"] = _LEVEL_WORDS
     return made
 
@@ -102,6 +106,14 @@ def shown(cell: Cell) -> str:
         return _number(cell)
     text = str(cell)
     return text if len(text) <= _CELL_LENGTH else f"{text[: _CELL_LENGTH - 1]}…"
+
+
+def _kind(cell: Cell) -> str:
+    """Returns the class of a table's cell in the stylesheet."""
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return "number"
+    # A long text may break anywhere, a short one only between words.
+    return "long" if len(str(cell)) > _LONG_TEXT else "text"
 
 
 def _number(value: float) -> str:

@@ -62,9 +62,9 @@ def artifact_sections(artifacts: Artifacts) -> list[Section]:
         blessed = None if blessing is None else blessing.custom_properties["blessed"].int_value == 1
         return evaluation_section(artifact.uri, blessed)
 
-    by_uri: Callable[[Callable[[str], Section]], Callable[[Artifact], Section]] = lambda make: (
-        lambda artifact: make(artifact.uri)
-    )
+    def by_uri(make: Callable[[str], Section]) -> Callable[[Artifact], Section]:
+        return lambda artifact: make(artifact.uri)
+
     kinds: Sequence[tuple[str, str, str, Callable[[Artifact], Section]]] = (
         ("ExampleStatistics", "statistics", "Data", by_uri(statistics_section)),
         ("Schema", "schema", "Schema", by_uri(schema_section)),

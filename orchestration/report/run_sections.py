@@ -28,7 +28,8 @@ _LEVELS = {run_record.SUCCEEDED: "good", run_record.FAILED: "failure"}
 
 _ROW_HEIGHT = 34
 _MARGINS = 90
-_COLUMN_WIDTH = 1.0
+_LAYER_HEIGHT = 52
+_SHIFT = 0.18
 
 
 def summary_section(view: RunView, labels: Mapping[str, str]) -> Section:
@@ -155,20 +156,21 @@ def _graph(steps: Sequence[StepRecord], workflow: Workflow) -> Chart:
                 y=[places[name][1] for name in own],
                 text=[label(name) for name in own],
                 mode="markers+text",
-                textposition="bottom center",
+                textposition="middle right",
                 cliponaxis=False,
                 marker={"size": 22, "symbol": "square", "color": _COLOURS.get(kind, "#000000")},
                 hovertemplate="%{text}<extra></extra>",
             )
         )
     hidden = {"visible": False, "fixedrange": True}
-    rows = len({y for _, y in places.values()})
-    last = max(x for x, _ in places.values())
+    rows = 1 + max(-y for _, y in places.values())
+    widest = max(x for x, _ in places.values())
     made = figure(
         *traces,
-        xaxis={**hidden, "range": [-0.6, last + 0.6]},
-        yaxis={**hidden, "range": [-rows + 0.2, 0.6]},
-        height=_MARGINS + 70 * rows,
+        # The names stand at the right of the nodes.
+        xaxis={**hidden, "range": [-0.2, widest + 1.0]},
+        yaxis={**hidden, "range": [-rows + 0.5, 0.5]},
+        height=_MARGINS + _LAYER_HEIGHT * rows,
         showlegend=True,
     )
     order = " → ".join(step.name for step in workflow.steps)
@@ -176,29 +178,29 @@ def _graph(steps: Sequence[StepRecord], workflow: Workflow) -> Chart:
 
 
 def layout(dependencies: Mapping[str, Sequence[str]]) -> dict[str, tuple[float, float]]:
-    """Places the nodes of a graph: a column for the length of the longest way to it.
+    """Places the nodes of a graph: a layer for the length of the longest way to it.
 
     Args:
         dependencies: For each node, those that come before; in topological order.
 
     Returns:
-        For each node, its column, and its row from 0 downwards.
+        For each node, its place in its layer from 0, and its layer downwards from 0.
     """
-    columns: dict[str, int] = {}
+    layers: dict[str, int] = {}
     for name, before in dependencies.items():
-        columns[name] = max((columns[other] + 1 for other in before), default=0)
-    rows: dict[str, float] = {}
-    for column in range(max(columns.values(), default=-1) + 1):
-        members = [name for name in columns if columns[name] == column]
+        layers[name] = max((layers[other] + 1 for other in before), default=0)
+    places: dict[str, float] = {}
+    for layer in range(max(layers.values(), default=-1) + 1):
+        members = [name for name in layers if layers[name] == layer]
 
         def wish(name: str) -> float:
-            above = [rows[other] for other in dependencies[name]]
+            above = [places[other] for other in dependencies[name]]
             return sum(above) / len(above) if above else 0.0
 
-        # The order of the rows follows that of the nodes before; no two share one.
-        for index, name in enumerate(sorted(members, key=wish, reverse=True)):
-            rows[name] = -float(index)
-    return {name: (columns[name] * _COLUMN_WIDTH, rows[name]) for name in dependencies}
+        for index, name in enumerate(sorted(members, key=wish)):
+            # Shifted, so that an edge past a layer does not run through its node.
+            places[name] = index + (_SHIFT if layer % 2 else 0.0)
+    return {name: (places[name], -float(layers[name])) for name in dependencies}
 
 
 def _step_table(steps: Sequence[StepRecord], resources: Mapping[str, Resources]) -> Table:
