@@ -46,6 +46,33 @@ def wait_until_serving(host: str, port: int, timeout_seconds: float = 30.0) -> N
             raise MetadataError(_reason(target, timeout_seconds, error)) from error
 
 
+def has_call(host: str, port: int, name: str, timeout_seconds: float = 30.0) -> bool:
+    """Tells whether a metadata server knows a call, by making it with an empty request.
+
+    Args:
+        host: Host name or address of the server.
+        port: Its TCP port.
+        name: A call that reads, such as ``GetArtifactsByExternalIds``.
+        timeout_seconds: The longest wait.
+
+    Raises:
+        MetadataError: if the server does not answer.
+    """
+    target = GrpcTarget(host, port)
+    request = getattr(metadata_store_service_pb2, f"{name}Request")()
+    with grpc.insecure_channel(target.authority) as channel:
+        stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
+        try:
+            getattr(stub, name)(request, timeout=timeout_seconds, wait_for_ready=True)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+                return False
+            # A server that knows the call may well refuse an empty request.
+            if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                raise MetadataError(_reason(target, timeout_seconds, error)) from error
+    return True
+
+
 def connect(target: GrpcTarget, timeout_seconds: float = 30.0) -> ml_metadata.MetadataStore:
     """Returns ml-metadata's client for a server, once that server answers.
 
