@@ -67,6 +67,10 @@ def doctor(
         rows = [dataclasses.asdict(check) for check in found]
         click.echo(json.dumps([{"check": row.pop("name"), **row} for row in rows], indent=1))
     else:
-        click.echo(", ".join(f"{counts[level]} {level}" for level in LEVELS if counts[level]))
+        click.echo(", ".join(_counted(level, counts[level]) for level in LEVELS if counts[level]))
     if counts[FAILURE]:
         sys.exit(1)
+
+
+def _counted(level: str, count: int) -> str:
+    return f"{count} {level}{'s' if count > 1 and level in ('warning', 'failure') else ''}"

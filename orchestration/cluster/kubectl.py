@@ -79,7 +79,8 @@ class Kubectl:
         except subprocess.TimeoutExpired:
             raise ClusterError(
                 f"kubectl {words[0]}: no answer within {self.timeout_seconds:g} s; check that the "
-                "cluster can be reached"
+                "cluster can be reached",
+                is_lost=True,
             ) from None
         except OSError as error:
             raise self._missing(error) from error

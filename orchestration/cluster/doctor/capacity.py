@@ -33,8 +33,8 @@ def capacity(examination: Examination) -> Iterator[Check]:
         usable = sum(1 for node in found if nodes.is_usable(node))
         yield ok(
             "capacity",
-            f"each of {len(pods)} pods fits one of {usable} nodes; "
-            f"the largest asks for {_largest(pods)}",
+            f"each of {len(pods)} pods fits a node, of {usable} ready ones; at most it asks for "
+            f"{_largest(pods)}",
         )
 
 

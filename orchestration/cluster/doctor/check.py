@@ -80,7 +80,7 @@ def not_looked(name: str, error: PipelineError) -> Check:
         return failure(name, text, "log in to the cluster anew, or choose another --context")
     match = _FORBIDDEN.search(text)
     if match is None:
-        return warning(name, f"could not be looked at: {text}", "mend that, and look again")
+        return warning(name, f"could not be looked at: {text}", "mend that, and run doctor again")
     group = f".{match['group']}" if match["group"] else ""
     place = f" in namespace {match['namespace']}" if match["namespace"] else ""
     right = f"{match['verb']} {match['resource']}{group}{place}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -13,12 +14,17 @@ from orchestration.cluster.kubectl import NOT_FOUND, Kubectl, reason
 KUBEFLOW_NAMESPACE = "kubeflow"
 API_SERVER = "ml-pipeline"
 
+#: How many calls may stay without an answer before nothing more is asked.
+_PATIENCE = 2
+
 # Only the names of keys: the values of a secret never enter this process.
 _KEYS = (
     'go-template={{.type}}{{"\\n"}}'
     '{{range $key, $_ := .data}}{{$key}}{{"\\n"}}{{end}}'
     '{{range $key, $_ := .binaryData}}{{$key}}{{"\\n"}}{{end}}'
 )
+
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 _Read = TypeVar("_Read")
 
@@ -42,6 +48,7 @@ class ClusterView:
     def __init__(self, kubectl: Kubectl) -> None:
         self._kubectl = kubectl
         self._read: dict[tuple[Any, ...], Any] = {}
+        self._unanswered = 0
 
     @property
     def namespace(self) -> str:
@@ -66,7 +73,8 @@ class ClusterView:
             ClusterError: If it cannot be looked at.
         """
         kubectl = self.in_namespace(namespace)
-        return self._once((kind, name, kubectl.namespace), lambda: kubectl.get(kind, name))
+        key = (kind, name, kubectl.namespace)
+        return self._once(key, lambda: kubectl.get(kind, _object_name(name)))
 
     def items(
         self, kind: str, namespace: str | None = None, selector: str | None = None
@@ -92,7 +100,7 @@ class ClusterView:
 
         def read() -> Keys | None:
             try:
-                printed = self._kubectl.call(["get", kind, name, f"--output={_KEYS}"])
+                printed = self._kubectl.call(["get", kind, _object_name(name), f"--output={_KEYS}"])
             except ClusterError as error:
                 if NOT_FOUND in str(error):
                     return None
@@ -140,7 +148,7 @@ class ClusterView:
     def variable(
         self, container: Mapping[str, Any], name: str, namespace: str | None = None
     ) -> str | None:
-        """Returns an environment variable of a container; ``None`` where it is unset or secret.
+        """Returns an environment variable of a container; ``None`` where it is unset.
 
         Args:
             container: The container, as a pod's specification has it.
@@ -148,17 +156,20 @@ class ClusterView:
             namespace: Namespace of the pod; ``None`` for that of the workflow's pods.
 
         Raises:
-            ClusterError: If a ConfigMap that it comes from cannot be looked at.
+            ClusterError: If what it comes from is a secret, or cannot be looked at.
         """
         for entry in container.get("env") or []:
             if entry.get("name") == name:
-                reference = (entry.get("valueFrom") or {}).get("configMapKeyRef")
+                source = entry.get("valueFrom") or {}
+                if source.get("secretKeyRef"):
+                    raise ClusterError(f"variable {name} comes from a secret, which is not read")
+                reference = source.get("configMapKeyRef")
                 if reference is None:
                     return entry.get("value")
                 return self._of_config_map(reference["name"], reference["key"], namespace)
         value = None
-        for source in container.get("envFrom") or []:
-            prefix, reference = source.get("prefix") or "", source.get("configMapRef")
+        for whole in container.get("envFrom") or []:
+            prefix, reference = whole.get("prefix") or "", whole.get("configMapRef")
             if reference and name.startswith(prefix):
                 key = name.removeprefix(prefix)
                 found = self._of_config_map(reference["name"], key, namespace)
@@ -182,6 +193,13 @@ class ClusterView:
                 return namespace, found
         return KUBEFLOW_NAMESPACE, found
 
+    def kubeflow_namespace(self) -> str:
+        """Returns the namespace of Kubeflow Pipelines itself, as far as it can be told."""
+        try:
+            return self.deployments()[0]
+        except ClusterError:
+            return KUBEFLOW_NAMESPACE
+
     def _of_config_map(self, name: str, key: str, namespace: str | None) -> str | None:
         found = self.get("configmap", name, namespace) or {}
         return (found.get("data") or {}).get(key)
@@ -202,7 +220,7 @@ class ClusterView:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            raise ClusterError("kubectl auth can-i: no answer in time") from None
+            raise ClusterError("kubectl auth can-i: no answer in time", is_lost=True) from None
         answer = printed.decode("utf-8", "replace").split()
         if answer[:1] not in (["yes"], ["no"]):
             raise ClusterError(f"kubectl auth can-i: {reason(errors)}")
@@ -210,11 +228,26 @@ class ClusterView:
 
     def _once(self, key: tuple[Any, ...], read: Callable[[], _Read]) -> _Read:
         if key not in self._read:
-            try:
-                self._read[key] = read()
-            except ClusterError as error:
-                self._read[key] = error
+            self._read[key] = self._answer(read)
         found = self._read[key]
         if isinstance(found, ClusterError):
             raise found
         return found
+
+    def _answer(self, read: Callable[[], _Read]) -> _Read | ClusterError:
+        # Else a cluster that has gone silent would be waited for dozens of times.
+        if self._unanswered >= _PATIENCE:
+            return ClusterError("not asked: the cluster has ceased to answer", is_lost=True)
+        try:
+            return read()
+        except ClusterError as error:
+            self._unanswered += error.is_lost
+            return error
+
+
+def _object_name(name: str) -> str:
+    """Refuses what Argo fills in later, and what kubectl would take for an option."""
+    if _OBJECT_NAME.fullmatch(name) is None:
+        why = ", since Argo fills it in when a run starts" if "{{" in name else ""
+        raise ClusterError(f"'{name}' is not the name of an object{why}")
+    return name

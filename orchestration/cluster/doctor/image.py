@@ -14,6 +14,9 @@ from orchestration.cluster.errors import ClusterError
 #: Where a name without a registry leads: Docker Hub's official images.
 _OFFICIAL = "docker.io/library/"
 
+#: A kubelet reports its largest images, so many (--node-status-max-images).
+_REPORTED = 50
+
 _PULL_SECRET_TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 _PULL_FAILED = re.compile(r'Failed to pull image "([^"]+)"')
 _LOAD = "load it ('kind load docker-image', 'minikube image load'), or push it to a registry and "
@@ -73,21 +76,24 @@ def _policy(container: Mapping[str, Any]) -> str:
 
 def _image(examination: Examination, image: str, policy: str, pods: Sequence[PodNeeds]) -> Check:
     title = f"image {image}"
-    places = {
-        nodes.name_of(node): node
-        for pod in pods
-        for node in nodes.open_to(examination.cluster.items("nodes"), pod)
-    }
+    try:
+        found = examination.cluster.items("nodes")
+    except ClusterError:
+        if problem := _refused(examination, image):
+            return _pull_failed(title, problem)
+        raise
+    places = {nodes.name_of(node): node for pod in pods for node in nodes.open_to(found, pod)}
     having = [name for name, node in places.items() if _has(node, image)]
     is_everywhere = bool(places) and len(having) == len(places)
     where = f"on {len(having)} of the {len(places)} nodes that take its pods"
     is_local = full_name(image).startswith(_OFFICIAL) and any(pod.is_tfx for pod in pods)
     if policy != "Always" and is_everywhere:
-        return ok(title, f"is {where}")
+        return ok(title, f"is on every node that takes its pods ({len(places)})")
     if is_local or policy == "Never":
-        return _local(title, policy, where, bool(having))
+        is_certain = not any(_is_cut(node) for node in places.values())
+        return _local(title, policy, where, is_certain and not having)
     if problem := _refused(examination, image):
-        return failure(title, f"a node could not pull it lately: {problem}", _registry_mend())
+        return _pull_failed(title, problem)
     if having:
         return ok(title, f"is {where}, so that the registry has given it; policy {policy}")
     return warning(
@@ -97,7 +103,7 @@ def _image(examination: Examination, image: str, policy: str, pods: Sequence[Pod
     )
 
 
-def _local(title: str, policy: str, where: str, is_somewhere: bool) -> Check:
+def _local(title: str, policy: str, where: str, is_nowhere: bool) -> Check:
     """An image that no registry gives: it must have been loaded into the nodes."""
     if policy == "Always":
         return failure(
@@ -106,15 +112,23 @@ def _local(title: str, policy: str, where: str, is_somewhere: bool) -> Check:
             "set image_pull_policy to IfNotPresent, or push it to a registry and " + _SETTING,
         )
     why = "the policy is Never" if policy == "Never" else "its name has no registry"
-    if is_somewhere:
-        return warning(
-            title, f"is only {where}, and {why}: pods on the others do not start", _LOAD + _SETTING
-        )
-    return failure(title, f"is {where}, and {why}", _LOAD + _SETTING)
+    if is_nowhere:
+        return failure(title, f"is {where}, and {why}", _LOAD + _SETTING)
+    return warning(
+        title, f"is seen {where}, and {why}: pods on the others do not start", _LOAD + _SETTING
+    )
 
 
-def _registry_mend() -> str:
-    return "check the name and tag, the registry, and the setting image_pull_secrets"
+def _pull_failed(title: str, problem: str) -> Check:
+    return failure(
+        title,
+        f"a node could not pull it lately: {problem}",
+        "check the name and tag, the registry, and the setting image_pull_secrets",
+    )
+
+
+def _is_cut(node: nodes.Node) -> bool:
+    return len((node.get("status") or {}).get("images") or []) >= _REPORTED
 
 
 def _has(node: nodes.Node, image: str) -> bool:

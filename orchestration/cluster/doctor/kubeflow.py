@@ -191,7 +191,7 @@ def _health(examination: Examination) -> Mapping[str, Any]:
             _return_http_data_only=True,
         )
     else:
-        namespace, _ = examination.cluster.deployments()
+        namespace = examination.cluster.kubeflow_namespace()
         service = f"/api/v1/namespaces/{namespace}/services/{API_SERVER}:8888/proxy"
         read = lambda path: examination.cluster.raw(service + path)  # noqa: E731
     try:

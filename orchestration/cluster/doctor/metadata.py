@@ -36,7 +36,17 @@ _IP_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 
 def metadata(examination: Examination) -> Iterator[Check]:
     """The store is where the steps look for it, answers, and is of a fitting version."""
-    for pod in _pods_with_other_stores(examination.needs.pods):
+    pods = _pods_with_other_stores(examination.needs.pods)
+    if not pods:
+        if any(pod.is_tfx for pod in examination.needs.pods):
+            yield warning(
+                "metadata service",
+                "the steps do not say where it is, or not in a way that can be read",
+                "compile the workflow anew",
+            )
+        else:
+            yield skipped("metadata service", "no step of the workflow asks for it")
+    for pod in pods:
         config = pod.metadata_config or {}
         if any(name.startswith(_MYSQL_FIELDS) for name in config):
             yield from _mysql(examination, pod, config)

@@ -14,6 +14,9 @@ from orchestration.workflow import TFX_ENTRY_POINT
 
 _METADATA_OPTION = "--kubeflow_metadata_config"
 
+#: How many steps a message names; a pipeline may have dozens.
+_SHOWN_STEPS = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
@@ -176,8 +179,10 @@ def read_needs(manifest: Mapping[str, Any]) -> WorkflowNeeds:
 
 
 def steps_text(steps: Iterable[str]) -> str:
-    """Returns the names of steps for a message: ``step a`` or ``steps a, b, c``."""
+    """Returns steps for a message: ``step a``, ``steps a, b`` or ``9 steps (a, b ...)``."""
     names = list(dict.fromkeys(steps))
+    if len(names) > _SHOWN_STEPS:
+        return f"{len(names)} steps ({', '.join(names[:2])} ...)"
     return f"{'step' if len(names) == 1 else 'steps'} {', '.join(names)}"
 
 

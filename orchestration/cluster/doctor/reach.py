@@ -67,7 +67,7 @@ def _pod_security(examination: Examination, standard: str) -> Check:
         for problem in _violations(pod, standard):
             lacking.setdefault(problem, []).append(pod.step)
     if lacking:
-        said = "; ".join(f"{problem} ({steps_text(steps)})" for problem, steps in lacking.items())
+        said = "; ".join(f"{problem} in {steps_text(steps)}" for problem, steps in lacking.items())
         return failure(
             title,
             f"the namespace would refuse the pods: {said}",

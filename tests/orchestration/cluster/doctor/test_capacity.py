@@ -25,8 +25,8 @@ def test_the_committed_workflow_fits(ready: KubernetesServer, look: Look) -> Non
     (check,) = look(capacity.capacity)
 
     assert str(check) == (
-        "ok       capacity: each of 9 pods fits one of 1 nodes; "
-        "the largest asks for 1 cpu, 4 GiB memory"
+        "ok       capacity: each of 9 pods fits a node, of 1 ready ones; at most it asks for "
+        "1 cpu, 4 GiB memory"
     )
 
 
@@ -265,10 +265,10 @@ def test_limits_that_let_the_pods_in_are_ok(ready: KubernetesServer, look: Look)
 @pytest.mark.parametrize(
     ("hard", "said"),
     [
-        ({"requests.memory": "2Gi"}, "4 GiB memory is above the 2 GiB requests.memory of"),
+        ({"requests.memory": "2Gi"}, "4 GiB requests.memory is above the 2 GiB requests.memory of"),
         ({"memory": "2Gi"}, "4 GiB memory is above the 2 GiB memory of"),
-        ({"limits.memory": "6Gi"}, "8 GiB memory is above the 6 GiB limits.memory of"),
-        ({f"requests.{GPU}": "0"}, f"1 {GPU} is above the 0 requests.{GPU} of"),
+        ({"limits.memory": "6Gi"}, "8 GiB limits.memory is above the 6 GiB limits.memory of"),
+        ({f"requests.{GPU}": "0"}, f"1 requests.{GPU} is above the 0 requests.{GPU} of"),
     ],
 )
 def test_a_quota_below_a_pod_is_a_failure(

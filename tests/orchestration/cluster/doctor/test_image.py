@@ -36,7 +36,7 @@ def test_an_image_on_every_node_is_ok(ready: KubernetesServer, look: Look) -> No
     (check,) = look(image.images)
 
     assert str(check) == (
-        "ok       image complaint-pipeline:0.1.0: is on 1 of the 1 nodes that take its pods"
+        "ok       image complaint-pipeline:0.1.0: is on every node that takes its pods (1)"
     )
 
 
@@ -60,7 +60,17 @@ def test_an_image_without_a_registry_on_some_nodes_is_a_warning(
     (check,) = look(image.images)
 
     assert check.level == "warning"
-    assert "is only on 1 of the 2 nodes" in check.message
+    assert "is seen on 1 of the 2 nodes" in check.message
+
+
+def test_a_node_that_reports_only_its_largest_images_may_have_it(
+    ready: KubernetesServer, look: Look
+) -> None:
+    ready.get("nodes", "node-a")["status"]["images"] = [{"names": [f"x:{i}"]} for i in range(50)]
+
+    (check,) = look(image.images)
+
+    assert check.level == "warning"
 
 
 def test_a_node_that_takes_no_pods_needs_no_image(ready: KubernetesServer, look: Look) -> None:
@@ -152,3 +162,14 @@ def test_a_tag_that_moves_is_a_warning(ready: KubernetesServer, look: Look, name
 
     assert check.level == "warning"
     assert "its tag is latest" in check.message
+
+
+def test_a_failed_pull_is_seen_without_a_right_to_the_nodes(
+    ready: KubernetesServer, look: Look
+) -> None:
+    ready.forbidden.add("list nodes")
+    ready.add("events", "e1", reason="Failed", message=f'Failed to pull image "{OURS}": no')
+
+    (check,) = look(image.images, with_image(OURS))
+
+    assert check.level == "failure"

@@ -306,3 +306,24 @@ def test_argo_that_cannot_be_looked_at_is_a_warning(ready: KubernetesServer, loo
 
     assert check.level == "warning"
     assert "no answer within 0.3 s" in check.message
+
+
+def test_the_api_is_asked_without_a_right_to_the_deployments(
+    ready: KubernetesServer, look: Look
+) -> None:
+    ready.forbidden.add("list deployments")
+
+    api, version = look(kubeflow.version)
+
+    assert (api.level, version.level) == ("ok", "ok")
+
+
+def test_a_variable_from_a_secret_is_a_warning(ready: KubernetesServer, look: Look) -> None:
+    reference = {"secretKeyRef": {"name": "s", "key": "k"}}
+    pod = ready.get("deployments", "ml-pipeline")["spec"]["template"]["spec"]
+    pod["containers"][0]["env"] = [{"name": "BLOCK_V1_PIPELINES", "valueFrom": reference}]
+
+    check, _ = look(kubeflow.v1_pipelines)
+
+    assert check.level == "warning"
+    assert "comes from a secret, which is not read" in check.message

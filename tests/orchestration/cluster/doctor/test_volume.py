@@ -7,6 +7,7 @@ import pytest
 from orchestration.cluster.doctor import volume
 from tests.kubernetes_server import KubernetesServer
 from tests.orchestration.cluster.doctor.conftest import Look, add_node
+from tests.shell_workflow import container, workflow
 
 
 def claim(ready: KubernetesServer, mode: str, phase: str = "Bound", **spec: Any) -> None:
@@ -42,6 +43,16 @@ def test_a_claim_that_may_not_be_looked_at_is_a_warning(
 
     assert (check.name, check.level) == ("claim tfx-pvc", "warning")
     assert "you may not get persistentvolumeclaims in namespace kubeflow" in check.message
+
+
+def test_a_claim_that_argo_names_later_is_a_warning(ready: KubernetesServer, look: Look) -> None:
+    source = {"claimName": "{{workflow.parameters.claim}}"}
+    volumes = [{"name": "v", "persistentVolumeClaim": source}]
+
+    (check,) = look(volume.claims, workflow([container("a", "true", volumes=volumes)]))
+
+    assert check.level == "warning"
+    assert "Argo fills it in when a run starts" in check.message
 
 
 def test_a_claim_that_is_lost_is_a_failure(ready: KubernetesServer, look: Look) -> None:
