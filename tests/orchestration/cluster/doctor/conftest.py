@@ -1,6 +1,9 @@
 """What the tests of the checks share: a cluster that is ready, and a look at it."""
 
+import json
 import pathlib
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,16 +34,32 @@ DEPLOYMENTS = {
 Look = Callable[..., list[Check]]
 
 
+@pytest.fixture(scope="session")
+def kubectl_version() -> str:
+    """The version of kubectl; where there is none, the tests that need it are skipped."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on PATH: apt-get install kubernetes-client")
+    done = subprocess.run(
+        ["kubectl", "version", "--client", "--output=json"], capture_output=True, check=True
+    )
+    version = json.loads(done.stdout)["clientVersion"]
+    return f"v{version['major']}.{version['minor'].rstrip('+')}.0"
+
+
 @pytest.fixture
 def kubernetes(
+    kubectl_version: str,
     tmp_path: pathlib.Path,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[KubernetesServer]:
     """A cluster without objects, which kubectl takes for the current one."""
+    cache = str(tmp_path_factory.mktemp("kubectl"))
     with running_kubernetes() as server:
+        server.version = kubectl_version
         monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "kubeconfig", server.url)))
-        monkeypatch.setenv("KUBECACHEDIR", str(tmp_path_factory.mktemp("kubectl")))
+        monkeypatch.setenv("KUBECACHEDIR", cache)
+        monkeypatch.setenv("HOME", cache)  # where an older kubectl keeps it
         yield server
 
 

@@ -190,6 +190,14 @@ def test_taints_must_be_tolerated(
         assert check.message == "step a: it does not tolerate the taint pool=gpu:NoSchedule"
 
 
+def test_one_node_without_the_taint_is_enough(ready: KubernetesServer, look: Look) -> None:
+    add_node(ready, "tainted", taints=(TAINT,))
+
+    (check,) = look(capacity.capacity, workflow([step()]))
+
+    assert check.level == "ok"
+
+
 def test_a_taint_that_only_advises_is_none(ready: KubernetesServer, look: Look) -> None:
     add_node(ready, "node-a", taints=({"key": "x", "effect": "PreferNoSchedule"},))
 
