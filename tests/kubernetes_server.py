@@ -307,7 +307,7 @@ def running_kubernetes() -> Iterator[KubernetesServer]:
     server = _HttpServer(("127.0.0.1", 0), _Handler)
     server.is_closing = threading.Event()
     server.state = KubernetesServer(url=f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield server.state

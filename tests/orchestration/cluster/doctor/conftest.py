@@ -1,5 +1,6 @@
 """What the tests of the checks share: a cluster that is ready, and a look at it."""
 
+import copy
 import json
 import pathlib
 import shutil
@@ -143,10 +144,15 @@ def add_node(
     )
 
 
-@pytest.fixture
-def committed() -> dict[str, Any]:
-    """The committed workflow's manifest."""
+@pytest.fixture(scope="session")
+def committed_once() -> dict[str, Any]:
     return yaml.load(COMMITTED.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+
+
+@pytest.fixture
+def committed(committed_once: dict[str, Any]) -> dict[str, Any]:
+    """The committed workflow's manifest, for changes."""
+    return copy.deepcopy(committed_once)
 
 
 @pytest.fixture
