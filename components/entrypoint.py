@@ -139,7 +139,12 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
         _value(tfx_arguments, "--kubeflow_metadata_config"), os.environ
     )
     store = metadata_client.connect(config, options.metadata_timeout)
-    metadata_client.check_schema(config, options.metadata_timeout)
+    if not metadata_client.is_of_schema_10(config, options.metadata_timeout):
+        # TFX falls back to the calls that it knows.
+        sys.stderr.write(
+            "warning: the metadata service is older than ml-metadata 1.11; upgrade Kubeflow "
+            "Pipelines to 2.0 or later\n"
+        )
 
     # Imported here: it takes seconds, which a wrong image or a lost service need not wait for.
     from tfx.orchestration.kubeflow import container_entrypoint

@@ -33,6 +33,9 @@ MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 #: How long a call waits for a server that is away, in seconds.
 PATIENCE_SECONDS = 300.0
 
+#: The call that came with schema 10.
+CALL_OF_SCHEMA_10 = "GetArtifactsByExternalIds"
+
 _SERVICE = "ml_metadata.MetadataStoreService"
 
 # gRPC waits 1 s after the first refused connection; a server that is starting is ready sooner.
@@ -160,39 +163,58 @@ def wait_until_serving(host: str, port: int, timeout_seconds: float = 30.0) -> N
     Raises:
         MetadataError: If nothing answers in time, or what answers is no metadata server.
     """
-    is_bare_ipv6 = ":" in host and not host.startswith("[")
-    _wait_until_serving(f"[{host}]:{port}" if is_bare_ipv6 else f"{host}:{port}", timeout_seconds)
+    _wait_until_serving(_authority(host, port), timeout_seconds)
 
 
-def check_schema(config: ConnectionConfig, timeout_seconds: float = PATIENCE_SECONDS) -> None:
-    """Checks that a metadata server can do what TFX asks of it.
-
-    The server does not tell the version of its schema. What TFX 1.15 needs and older servers
-    lack is a call: it records an execution that the cache has spared with ``PutLineageSubgraph``.
-    A database needs no check: ml-metadata refuses another schema when it connects.
+def has_call(host: str, port: int, name: str, timeout_seconds: float = 30.0) -> bool:
+    """Tells whether a metadata server knows a call, by making it with an empty request.
 
     Args:
-        config: The store.
-        timeout_seconds: The longest wait for the answer.
+        host: Host name or address of the server; IPv6 with or without brackets.
+        port: Its TCP port.
+        name: A call that reads, such as ``GetArtifactsByExternalIds``.
+        timeout_seconds: The longest wait.
 
     Raises:
-        MetadataError: If it cannot.
+        MetadataError: If the server does not answer.
     """
-    if not isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
-        return
-    authority = f"{config.host}:{config.port}"
+    authority = _authority(host, port)
+    request = getattr(metadata_store_service_pb2, f"{name}Request")()
     with grpc.insecure_channel(authority, options=_channel_options(timeout_seconds)) as channel:
         stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
         try:
-            # Without executions and artifacts, it changes nothing.
-            stub.PutLineageSubgraph(metadata_store_service_pb2.PutLineageSubgraphRequest())
+            getattr(stub, name)(request)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNIMPLEMENTED:
-                raise MetadataError(
-                    f"the metadata server at {authority} is too old for TFX: it lacks "
-                    "PutLineageSubgraph; upgrade Kubeflow Pipelines to 2.0 or later"
-                ) from error
-            raise MetadataError(_reason(authority, timeout_seconds, error)) from error
+                return False
+            # A server that knows the call may well refuse an empty request.
+            if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                raise MetadataError(_reason(authority, timeout_seconds, error)) from error
+    return True
+
+
+def is_of_schema_10(config: ConnectionConfig, timeout_seconds: float = 30.0) -> bool:
+    """Tells whether a store has the schema of this ml-metadata, or may have.
+
+    A server does not tell its schema. The release that brought schema 10, 1.11, brought external
+    ids (RELEASE.md of google/ml-metadata): a server without them is older. A database needs no
+    look: ml-metadata refuses another schema when it connects.
+
+    Args:
+        config: The store.
+        timeout_seconds: The longest wait.
+
+    Raises:
+        MetadataError: If the server does not answer.
+    """
+    if not isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
+        return True
+    return has_call(config.host, config.port, CALL_OF_SCHEMA_10, timeout_seconds)
+
+
+def _authority(host: str, port: int) -> str:
+    is_bare_ipv6 = ":" in host and not host.startswith("[")
+    return f"[{host}]:{port}" if is_bare_ipv6 else f"{host}:{port}"
 
 
 def _wait_until_serving(authority: str, timeout_seconds: float) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from components.errors import PipelineError
 from orchestration.cluster import commands as cluster_commands
 from orchestration.cluster.connection import Connection
+from orchestration.cluster.doctor_command import doctor
 from orchestration.cluster.log_command import logs
 from orchestration.cluster.schedule_commands import schedule
 from orchestration.name_value import NameValue, unique
@@ -244,6 +245,7 @@ def retry(
 cluster_commands.add_to(cli)
 cli.add_command(logs)
 cli.add_command(schedule)
+cli.add_command(doctor)
 
 
 def _run_console(as_json: bool) -> Console:
