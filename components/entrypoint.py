@@ -35,6 +35,9 @@ _PACKAGES = {PACKAGE_VERSION_VARIABLE: "complaint-pipeline", TFX_VERSION_VARIABL
 #: A label's value holds 63 characters; so many tell a hash from all others.
 _CODE_HASH_LENGTH = 32
 
+#: Variable that tells a component how to reach ML Metadata, as TFX's option does.
+METADATA_CONFIG_VARIABLE = "KUBEFLOW_METADATA_CONFIG"
+
 #: What the container has left here shows in the pod's status, and so in Kubeflow's UI.
 #: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 _TERMINATION_LOG = pathlib.Path("/dev/termination-log")
@@ -135,9 +138,9 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
     # Every client that TFX makes is then as patient as ours.
     metadata_client.PatientMetadataStore.patience = options.metadata_timeout
     ml_metadata.MetadataStore = metadata_client.PatientMetadataStore
-    config = metadata_client.connection_config(
-        _value(tfx_arguments, "--kubeflow_metadata_config"), os.environ
-    )
+    config_text = _value(tfx_arguments, "--kubeflow_metadata_config")
+    config = metadata_client.connection_config(config_text, os.environ)
+    os.environ[METADATA_CONFIG_VARIABLE] = config_text
     store = metadata_client.connect(config, options.metadata_timeout)
     if not metadata_client.is_of_schema_10(config, options.metadata_timeout):
         # TFX falls back to the calls that it knows.
