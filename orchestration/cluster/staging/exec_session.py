@@ -15,6 +15,7 @@ from orchestration.cluster.kubectl import Kubectl, reason
 ALIVE = "alive"
 
 _ERROR_LINES = 50
+_END_SECONDS = 5.0
 
 
 class BrokenStreamError(Exception):
@@ -110,16 +111,16 @@ class ExecSession:
                 raise BrokenStreamError(f"no answer from the pod for {self._stall_seconds:g} s")
             data = os.read(self._output, 65536)
             if not data:
-                raise BrokenStreamError(self.reason())
+                raise BrokenStreamError(reason("\n".join(self.errors()).encode()))
             self._received += data
 
-    def reason(self) -> str:
-        """Returns what was printed about the end of the script, once it has ended."""
+    def errors(self) -> list[str]:
+        """Returns what was printed as errors, once the script has ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=_END_SECONDS)
         self._process.kill()
-        self._reader.join(timeout=5)
-        return reason(b"\n".join(self._errors))
+        self._reader.join()
+        return [line.decode("utf-8", "replace") for line in self._errors]
 
     @property
     def _input(self) -> int:

@@ -11,7 +11,10 @@ staging=$1 pod=$2
 fail() { echo failed; printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # A load balancer cuts a connection that is silent while checksums are computed.
-( while sleep 10 </dev/null >/dev/null 2>&1; do echo alive; done ) &
+(
+    trap 'kill "$!"; exit' TERM
+    while :; do sleep 10 </dev/null >/dev/null 2>&1 & wait "$!"; echo alive; done
+) &
 beat=$!
 trap 'kill "$beat" 2>/dev/null' EXIT
 

@@ -66,8 +66,7 @@ class SourceFile:
     def changed(self) -> InputDataError:
         """Returns the error for a file that has changed."""
         return InputDataError(
-            f"{self.path}: changed while it was staged; nothing of it is under its name. Let what "
-            "writes it finish, and stage again"
+            f"{self.path}: changed while it was staged; let what writes it finish, and stage again"
         )
 
 

@@ -27,6 +27,11 @@ STAGING_FOLDER = ".staging"
 _APPLY = "'kubectl apply -k manifests/overlays/OVERLAY' makes it"
 _MAY_WRITE = "see 'The data-access pod' in manifests/README.md where user 1000 may not write"
 _LONGEST_WAIT_SECONDS = 30.0
+_LINES_AT_ONCE = 100
+
+_SAID = "error: "
+_NO_SPACE = "No space left"
+_MAKE_ROOM = "delete what is no longer needed, or make the volume larger"
 
 _Result = TypeVar("_Result")
 
@@ -92,6 +97,7 @@ class Volume:
         self.backoff_seconds = backoff_seconds
         self._has_worked = False
         self._got_on = False
+        self._offsets: dict[str, int] = {}
 
     def look(
         self, wanted: Sequence[Wanted], folder: Place | None, on_bytes: Callable[[int], None]
@@ -135,8 +141,13 @@ class Volume:
                 return work()
             except BrokenStreamError as error:
                 failed = 1 if self._got_on else failed + 1
-                # What never worked is not a connection that broke: no right to, no shell ...
-                if not self._has_worked or failed >= self.attempts:
+                if not self._has_worked:
+                    # Not a connection that broke: no right to exec, no shell in the image ...
+                    raise ClusterError(
+                        f"pod {self._pod.name}: {error}; see whether 'kubectl -n "
+                        f"{self._kubectl.namespace} exec {self._pod.name} -- sh -c true' works"
+                    ) from error
+                if failed >= self.attempts:
                     raise ClusterError(
                         f"pod {self._pod.name}: {error}; stage again, and it goes on from what is "
                         "there"
@@ -158,6 +169,9 @@ class Volume:
         answer = self._answer(session, item)
         if answer.startswith("ready "):
             offset = int(answer.removeprefix("ready "))
+            # What was only sent may never have come.
+            self._got_on |= offset > self._offsets.setdefault(found.checksum, offset)
+            self._offsets[found.checksum] = max(offset, self._offsets[found.checksum])
             on_progress(found, offset)
             for chunk in item.source.chunks(offset):
                 try:
@@ -168,7 +182,6 @@ class Volume:
                     raise
                 offset += len(chunk)
                 on_progress(found, offset)
-                self._got_on = True
             answer = self._answer(session, item)
         if answer != "done":
             raise BrokenStreamError(f"an answer that makes no sense: {answer[:80]!r}")
@@ -180,8 +193,7 @@ class Volume:
         answer = session.line()
         self._has_worked = True
         if answer == "failed":
-            reason = session.reason().removeprefix("error: ")
-            raise ClusterError(f"pod {self._pod.name}: {reason}; {_MAY_WRITE}")
+            raise self._failure(session.errors())
         if answer == "taken" and item is not None:
             raise ClusterError(
                 f"{item.place.path}: has been made by somebody else meanwhile, with other content; "
@@ -192,6 +204,18 @@ class Volume:
             raise BrokenStreamError(f"{item.place.path}: what came is not what was sent")
         return answer
 
+    def _failure(self, errors: Sequence[str]) -> ClusterError:
+        """Returns the error for a script that says that it failed, and after which program."""
+        programs, reason = [], "it failed without a word"
+        for line in errors:
+            if line.startswith(_SAID):
+                reason = line.removeprefix(_SAID)
+                break
+            programs.append(line)
+        cause = f" ({programs[-1]})" if programs else ""
+        mend = _MAKE_ROOM if _NO_SPACE in cause else _MAY_WRITE
+        return ClusterError(f"pod {self._pod.name}: {reason}{cause}; {mend}")
+
     def _ask(
         self, lines: Sequence[bytes], folder: Place | None
     ) -> tuple[int | None, list[tuple[str, int]], list[str]]:
@@ -201,10 +225,13 @@ class Volume:
         names = []
         with self._session(scripts.LOOK, str(len(lines)), *folders) as session:
             free = _free_bytes(self._answer(session))
-            for line in lines:
-                session.send(line)
-                state, _, partial = self._answer(session).partition(" ")
-                states.append((state, int(partial or 0)))
+            # Not all at once: answers that nobody reads yet would hold up the script.
+            for start in range(0, len(lines), _LINES_AT_ONCE):
+                some = lines[start : start + _LINES_AT_ONCE]
+                session.send(b"".join(some))
+                for _ in some:
+                    state, _, partial = self._answer(session).partition(" ")
+                    states.append((state, int(partial or 0)))
             while (answer := session.line()) != "end":
                 names.append(answer.removeprefix("csv "))
         return free, states, names
@@ -232,7 +259,7 @@ class Volume:
         if free is not None and needed > free:
             raise ClusterError(
                 f"claim {self._claim}: {needed:,} bytes are to be sent, and {free:,} are free; "
-                "delete what is no longer needed, or make the volume larger"
+                f"{_MAKE_ROOM}"
             )
 
 
