@@ -20,8 +20,10 @@ import struct
 import subprocess
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
+
+from tests.loopback import LoopbackServer, serving
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PROTOCOL = "v5.channel.k8s.io"
@@ -145,16 +147,16 @@ class KubernetesServer:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "_HttpServer"
+    server: LoopbackServer
 
     def log_message(self, *_: Any) -> None:
         """Keeps quiet."""
 
-    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+    def do_POST(self) -> None:
         """Refuses SPDY, kubectl's second choice after WebSockets."""
         self._forbid()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         url = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(url.query)
         if match := re.fullmatch(r"/api/v1/namespaces/([^/]+)/pods(?:/([^/]+)(/exec)?)?", url.path):
@@ -355,22 +357,6 @@ class _Exec:
             self._socket.shutdown(socket.SHUT_RDWR)
 
 
-class _HttpServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    state: KubernetesServer
-
-
-@contextlib.contextmanager
-def running_kubernetes() -> Iterator[KubernetesServer]:
+def running_kubernetes() -> contextlib.AbstractContextManager[KubernetesServer]:
     """Serves a cluster without pods on loopback."""
-    server = _HttpServer(("127.0.0.1", 0), _Handler)
-    server.state = KubernetesServer()
-    server.state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server.state
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(_Handler, KubernetesServer())

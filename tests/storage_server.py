@@ -15,12 +15,14 @@ import re
 import socket
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 
 import google_crc32c
+
+from tests.loopback import LoopbackServer, serving
 
 
 @dataclasses.dataclass
@@ -106,7 +108,9 @@ class StorageServer:
         """Makes an object of what has come, unless a precondition or checksum says no."""
         wanted = upload.generation
         if wanted is not None and wanted != self.generations.get(upload.name, 0):
-            return 412, _error(412, "At least one of the pre-conditions you specified did not hold.")
+            return 412, _error(
+                412, "At least one of the pre-conditions you specified did not hold."
+            )
         given = upload.metadata.get("crc32c")
         if given not in (None, _crc32c(upload.data)):
             return 400, _error(400, f"Provided CRC32C {given} doesn't match calculated CRC32C.")
@@ -116,18 +120,18 @@ class StorageServer:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "_HttpServer"
+    server: LoopbackServer
 
     def log_message(self, *_: Any) -> None:
         """Keeps quiet."""
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+    def do_GET(self) -> None:
         self._handle(self._get)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._handle(self._post)
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         self._handle(self._put)
 
     def _handle(self, work: Callable[[str, dict[str, str], bytes], None]) -> None:
@@ -222,25 +226,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
-class _HttpServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    state: StorageServer
-
-
-@contextlib.contextmanager
-def running_storage() -> Iterator[StorageServer]:
+def running_storage() -> contextlib.AbstractContextManager[StorageServer]:
     """Serves an empty bucket on loopback."""
-    server = _HttpServer(("127.0.0.1", 0), _Handler)
-    server.state = StorageServer()
-    server.state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server.state
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(_Handler, StorageServer())
 
 
 def _crc32c(data: bytes) -> str:

@@ -157,12 +157,12 @@ class GoogleBucket:
                 f"{uri}: you may not list or write there; ask for the role Storage Object User "
                 f"(roles/storage.objectUser) on bucket {self._name}"
             ) from error
+        except GoogleAuthError as error:
+            raise ClusterError(f"{uri}: {_one_line(error)}; {_LOG_IN}") from error
         except (exceptions.BadRequest, ValueError) as error:
             if wanted is not None:
                 wanted.source.require_unchanged()
             raise ClusterError(f"{uri}: was refused: {_one_line(error)}") from error
-        except GoogleAuthError as error:
-            raise ClusterError(f"{uri}: {_one_line(error)}; {_LOG_IN}") from error
         except (exceptions.GoogleAPIError, RequestException) as error:
             raise ClusterError(f"{uri}: no success: {_one_line(error)}; stage again") from error
 

@@ -80,6 +80,8 @@ def find_place(package: WorkflowPackage, what: str, data_root: str | None = None
             raise WorkflowError(
                 f"{package.path}: {what} has no default; say with --data-root what the run gets"
             )
+        if not value.isprintable():
+            raise WorkflowError(f"{what} {value!a}: holds a line break or the like; rename it")
         caching = (node.get("executionOptions") or {}).get("cachingOptions") or {}
         store = _store(value, what, template, spec.get("volumes") or [])
         places.append(Place(**store, is_cached=bool(caching.get("enableCache"))))
