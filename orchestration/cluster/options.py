@@ -133,19 +133,6 @@ def with_kubectl_and_kubeflow(command: Any) -> Any:
     return wrapper
 
 
-_KUBERNETES = (
-    click.option("--context", help="Context of the kubeconfig.  [default: the current one]"),
-    click.option(
-        "--namespace",
-        envvar="KFP_NAMESPACE",
-        show_envvar=True,
-        default="kubeflow",
-        show_default=True,
-        help="Namespace of the pipeline's pods.",
-    ),
-)
-
-
 def on_cluster(command: _Command) -> _Command:
     """Gives a command the options of a connection, and passes it as ``connection``."""
     return _with_options(command, _CONNECTION)
@@ -154,18 +141,6 @@ def on_cluster(command: _Command) -> _Command:
 def here_or_on_cluster(command: _Command) -> _Command:
     """The same with ``--cluster``; without that, ``connection`` is ``None``."""
     return _with_options(command, (_CLUSTER, *_CONNECTION))
-
-
-def with_kubectl(command: _Command) -> Any:
-    """Gives a command ``--context`` and ``--namespace``, and passes them as ``kubectl``."""
-
-    @functools.wraps(command)
-    def wrapper(*args: Any, context: str | None, namespace: str, **values: Any) -> Any:
-        return command(*args, kubectl=Kubectl(context=context, namespace=namespace), **values)
-
-    for option in reversed(_KUBERNETES):
-        option(wrapper)
-    return wrapper
 
 
 def refuse_given(names: Sequence[str], why: str) -> None:
