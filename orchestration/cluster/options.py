@@ -1,4 +1,4 @@
-"""Options of the commands that reach Kubeflow Pipelines."""
+"""Options of the commands that reach Kubeflow Pipelines or Kubernetes."""
 
 import functools
 import os

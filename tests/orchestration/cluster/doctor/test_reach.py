@@ -120,11 +120,12 @@ def enforce(ready: KubernetesServer, standard: str) -> None:
 
 
 def test_a_restricted_namespace_names_what_the_steps_lack(
-    ready: KubernetesServer, look: Look
+    ready: KubernetesServer, look: Look, committed: dict[str, Any]
 ) -> None:
     enforce(ready, "restricted")
+    del committed["spec"]["securityContext"]["seccompProfile"]
 
-    _, check = look(reach.namespace)
+    _, check = look(reach.namespace, committed)
 
     assert (check.name, check.level) == ("pod security restricted", "failure")
     assert "no seccompProfile in 9 steps (csvexamplegen, " in check.message
@@ -165,10 +166,11 @@ def test_a_restricted_namespace_lets_restricted_steps_in(
     assert check.level == "ok"
 
 
-def test_a_baseline_namespace_lets_the_committed_workflow_in(
-    ready: KubernetesServer, look: Look
+@pytest.mark.parametrize("standard", ["baseline", "restricted"])
+def test_a_namespace_of_a_standard_lets_the_committed_workflow_in(
+    ready: KubernetesServer, look: Look, standard: str
 ) -> None:
-    enforce(ready, "baseline")
+    enforce(ready, standard)
 
     _, check = look(reach.namespace)
 
