@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.errors import PipelineError
+from orchestration.approve_command import approve
 from orchestration.cluster import commands as cluster_commands
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.doctor_command import doctor
@@ -245,6 +246,7 @@ def retry(
 
 cluster_commands.add_to(cli)
 cli.add_command(logs)
+cli.add_command(approve)
 cli.add_command(schedule)
 cli.add_command(doctor)
 cli.add_command(stage)

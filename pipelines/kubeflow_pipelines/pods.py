@@ -67,10 +67,8 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
         python_path = op_funcs.environment({"PYTHONPATH": posixpath.dirname(package)})
         funcs += [op_funcs.only_for(component_id, python_path) for component_id in _USER_CODE]
     if settings.approval_timeout_seconds is not None:
-        waiting = dataclasses.replace(
-            _WAITING_POD,
-            timeout_seconds=settings.approval_timeout_seconds + _APPROVAL_MARGIN_SECONDS,
-        )
+        seconds = settings.approval_timeout_seconds + _APPROVAL_MARGIN_SECONDS
+        waiting = dataclasses.replace(_WAITING_POD, timeout_seconds=seconds)
         funcs.append(op_funcs.only_for("Approval", *_component(waiting)))
     for component_id in COMPONENT_IDS:
         node_ids = [component_id]
