@@ -6,13 +6,11 @@ before the metadata service, or trains while that is rescheduled, would fail for
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import grpc
 import ml_metadata
-from ml_metadata import errors
 from ml_metadata.proto import (
     metadata_store_pb2,
     metadata_store_service_pb2,
@@ -20,6 +18,7 @@ from ml_metadata.proto import (
 )
 
 from components.errors import MetadataError
+from components.mysql_server import wait_for_mysql
 
 #: How to reach a metadata store: over gRPC, or a database directly.
 ConnectionConfig: TypeAlias = (
@@ -41,16 +40,17 @@ _SERVICE = "ml_metadata.MetadataStoreService"
 # gRPC waits 1 s after the first refused connection; a server that is starting is ready sooner.
 _RECONNECT_MILLISECONDS = 100
 
-#: Errors of MySQL's client and server that pass: no connection, too many, a shutdown, a restart.
-#: https://dev.mysql.com/doc/mysql-errors/8.0/en/
-_PASSING_MYSQL_ERRORS = re.compile(r"error: ?(1040|1053|2002|2003|2005|2006|2013)\b")
-_MYSQL_WAIT_SECONDS = 2.0
+# What the core says of another version's database.
+_OTHER_SCHEMA = re.compile(r"database version \d+ is (older|greater) than library version")
 
 
 class PatientMetadataStore(ml_metadata.MetadataStore):
-    """ml-metadata's client; each call waits until there is a server, at most ``patience``."""
+    """ml-metadata's client that waits for a server.
 
-    #: How long a call waits where the constructor is not told, in seconds.
+    Over gRPC, each call waits until there is one; a database is waited for when it is opened.
+    """
+
+    #: The longest wait where the constructor is not told, in seconds.
     patience = PATIENCE_SECONDS
 
     def __init__(
@@ -71,22 +71,17 @@ class PatientMetadataStore(ml_metadata.MetadataStore):
         """
         if patience is not None:
             self.patience = patience
-        deadline = time.monotonic() + self.patience
-        while True:
-            try:
-                super().__init__(config, enable_upgrade_migration)
-                return
-            except errors.StatusError as error:
-                line = _one_line(error)
-                is_passing = bool(_PASSING_MYSQL_ERRORS.search(line))
-                if not is_passing or time.monotonic() + _MYSQL_WAIT_SECONDS > deadline:
-                    raise MetadataError(_database_problem(error, line)) from error
-            time.sleep(_MYSQL_WAIT_SECONDS)
+        if isinstance(config, metadata_store_pb2.ConnectionConfig) and config.HasField("mysql"):
+            wait_for_mysql(config.mysql.host, config.mysql.port, self.patience)
+        try:
+            super().__init__(config, enable_upgrade_migration)
+        except RuntimeError as error:
+            raise MetadataError(_database_problem(error)) from error
 
     def _get_channel(self, config: metadata_store_pb2.MetadataStoreClientConfig) -> grpc.Channel:
-        return grpc.insecure_channel(
-            f"{config.host}:{config.port}", options=_channel_options(self.patience)
-        )
+        # Of each call, as by the configuration's client_timeout_sec.
+        self._grpc_timeout_sec = self.patience
+        return grpc.insecure_channel(f"{config.host}:{config.port}", options=_channel_options())
 
 
 def connection_config(text: str, environment: Mapping[str, str]) -> ConnectionConfig:
@@ -101,18 +96,18 @@ def connection_config(text: str, environment: Mapping[str, str]) -> ConnectionCo
 
     Raises:
         MetadataError: If a variable is not set, as where the namespace lacks the ConfigMap
-            ``metadata-grpc-configmap``, or a value is missing.
+            ``metadata-grpc-configmap``, or a value is missing or no port.
     """
     config = json.loads(text)
     if "grpc_config" in config:
         grpc_config = config["grpc_config"]
         return metadata_store_pb2.MetadataStoreClientConfig(
             host=_config_value(grpc_config, "grpc_service_host", environment),
-            port=int(_config_value(grpc_config, "grpc_service_port", environment)),
+            port=_config_port(grpc_config, "grpc_service_port", environment),
         )
     mysql = metadata_store_pb2.MySQLDatabaseConfig(
         host=_config_value(config, "mysql_db_service_host", environment),
-        port=int(_config_value(config, "mysql_db_service_port", environment)),
+        port=_config_port(config, "mysql_db_service_port", environment),
         database=_config_value(config, "mysql_db_name", environment),
         user=_config_value(config, "mysql_db_user", environment),
         password=_config_value(config, "mysql_db_password", environment),
@@ -133,6 +128,13 @@ def _config_value(config: Mapping[str, Any], name: str, environment: Mapping[str
             "ConfigMap metadata-grpc-configmap, or the secret that holds the value"
         )
     return environment[variable]
+
+
+def _config_port(config: Mapping[str, Any], name: str, environment: Mapping[str, str]) -> int:
+    text = _config_value(config, name, environment)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise MetadataError(f"{name} of the metadata store: '{text}' is not a port; use 1 to 65535")
+    return int(text)
 
 
 def connect(
@@ -180,10 +182,10 @@ def has_call(host: str, port: int, name: str, timeout_seconds: float = 30.0) -> 
     """
     authority = _authority(host, port)
     request = getattr(metadata_store_service_pb2, f"{name}Request")()
-    with grpc.insecure_channel(authority, options=_channel_options(timeout_seconds)) as channel:
+    with grpc.insecure_channel(authority, options=_channel_options()) as channel:
         stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
         try:
-            getattr(stub, name)(request)
+            getattr(stub, name)(request, timeout=timeout_seconds)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNIMPLEMENTED:
                 return False
@@ -219,19 +221,21 @@ def _authority(host: str, port: int) -> str:
 
 def _wait_until_serving(authority: str, timeout_seconds: float) -> None:
     request = metadata_store_service_pb2.GetArtifactTypesByIDRequest()
-    with grpc.insecure_channel(authority, options=_channel_options(timeout_seconds)) as channel:
+    with grpc.insecure_channel(authority, options=_channel_options()) as channel:
         stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
         try:
             # A request without ids is the cheapest call that reaches the store.
-            stub.GetArtifactTypesByID(request)
+            stub.GetArtifactTypesByID(request, timeout=timeout_seconds)
         except grpc.RpcError as error:
             raise MetadataError(_reason(authority, timeout_seconds, error)) from error
 
 
-def _channel_options(timeout_seconds: float) -> list[tuple[str, int | str]]:
-    """Returns a channel's options: a call waits for a server, and a read is repeated."""
+def _channel_options() -> list[tuple[str, int | str]]:
+    """Returns a channel's options: a call waits for a server, and a read is repeated.
+
+    How long is each call's own matter: gRPC counts a timeout that stands here up to 2 s short.
+    """
     methods = metadata_store_service_pb2.DESCRIPTOR.services_by_name["MetadataStoreService"].methods
-    waiting = {"waitForReady": True, "timeout": f"{timeout_seconds:.3f}s"}
     # https://github.com/grpc/proposal/blob/master/A6-client-retries.md
     retry = {
         "maxAttempts": 5,
@@ -247,9 +251,9 @@ def _channel_options(timeout_seconds: float) -> list[tuple[str, int | str]]:
     ]
     config = {
         "methodConfig": [
-            {"name": reads, **waiting, "retryPolicy": retry},
+            {"name": reads, "waitForReady": True, "retryPolicy": retry},
             # What a server did before it went away is not known: a write is not sent twice.
-            {"name": [{"service": _SERVICE}], **waiting},
+            {"name": [{"service": _SERVICE}], "waitForReady": True},
         ]
     }
     return [
@@ -278,14 +282,17 @@ def _reason(authority: str, timeout_seconds: float, error: grpc.RpcError) -> str
     return f"the metadata server at {authority} failed: {details}"
 
 
-def _database_problem(error: errors.StatusError, line: str) -> str:
-    if isinstance(error, errors.FailedPreconditionError):
+def _database_problem(error: RuntimeError) -> str:
+    line = " ".join(str(error).split())
+    if "mysql_real_connect failed" in line:
+        # The server was there just before, and the core says nothing else.
+        return (
+            "the MySQL server has refused the user: check user and password in the secret, and "
+            "that the user's plugin is mysql_native_password"
+        )
+    if _OTHER_SCHEMA.search(line):
         return (
             f"the metadata database has another schema than this ml-metadata: {line}; upgrade it, "
             "or name another database"
         )
     return f"the metadata database cannot be opened: {line}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
