@@ -133,7 +133,7 @@ class ClusterRuns:
         Raises:
             ClusterError: If there is no such run, or it has not started.
         """
-        name = _status(self._detail(run)).name
+        name = status_of(self._detail(run)).name
         if name is None:
             raise ClusterError(f"{run}: has no workflow yet; it has not started")
         return name
