@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -19,7 +19,7 @@ from ml_metadata.proto import metadata_store_service_pb2, metadata_store_service
 
 from components import metadata_client, mysql_server
 from components.errors import MetadataError
-from components.metadata_client import PatientMetadataStore, is_of_schema_10, wait_until_serving
+from components.metadata_client import is_of_schema_10, wait_until_serving
 from orchestration.local.metadata_server import MetadataServer
 from orchestration.metadata_client import connect
 from orchestration.metadata_target import GrpcTarget, SqliteTarget
@@ -87,12 +87,6 @@ def test_a_server_that_starts_later_is_waited_for(tmp_path: pathlib.Path) -> Non
 # A server that goes away
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Sets how long each call waits, in seconds."""
-    return lambda seconds: monkeypatch.setattr(PatientMetadataStore, "patience", seconds)
-
-
 @pytest.mark.parametrize(("call", "names"), [("read", ["before"]), ("write", ["before", "after"])])
 def test_a_call_waits_for_a_server_that_has_gone_away(
     tmp_path: pathlib.Path, call: str, names: list[str]
@@ -112,12 +106,10 @@ def test_a_call_waits_for_a_server_that_has_gone_away(
             assert [item.name for item in store.get_context_types()] == names
 
 
-def test_a_call_does_not_wait_for_longer_than_its_patience(
-    tmp_path: pathlib.Path, patient: Callable[[float], None]
-) -> None:
-    patient(0.5)
+def test_a_call_does_not_wait_for_longer_than_its_patience(tmp_path: pathlib.Path) -> None:
     with MetadataServer(SqliteTarget(tmp_path / "metadata.db")) as address:
-        store = connect(address)
+        connect(address)  # It has started.
+        store = connect(address, timeout_seconds=0.5)
 
     for call in (store.get_context_types, lambda: put_run_type(store, "after")):
         with pytest.raises(errors.DeadlineExceededError):
@@ -199,14 +191,13 @@ def database(port: int, user: str, password: str) -> mlmd.ConnectionConfig:
 
 
 def test_a_database_that_cannot_be_reached_is_one_error_after_the_patience(
-    patient: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    patient(0.5)
     monkeypatch.setattr(mysql_server, "_WAIT_SECONDS", 0.1)
     port = free_port()
 
     with pytest.raises(MetadataError) as caught:
-        metadata_client.connect(database(port, "tfx", "s3cret"))
+        metadata_client.connect(database(port, "tfx", "s3cret"), timeout_seconds=0.5)
 
     assert str(caught.value) == (
         f"no MySQL server can be reached at 127.0.0.1:{port} (Connection refused): check host and "
