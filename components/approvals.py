@@ -13,6 +13,8 @@ from components.execution_outcome import executions_of_run
 #: Type of the execution that waits for a decision.
 APPROVAL_TYPE = "components.approval.Approval"
 
+_OPEN = (Execution.NEW, Execution.RUNNING, Execution.FAILED)
+
 _DECISION_TYPE = "complaint_pipeline.Decision"
 
 
@@ -33,21 +35,24 @@ class Decision:
     milliseconds: int = 0
 
 
-def waiting_execution(store: ml_metadata.MetadataStore, run_id: str) -> Execution | None:
-    """Returns the execution of a run that waits for a decision, or ``None``.
+def open_execution(store: ml_metadata.MetadataStore, run_id: str) -> Execution | None:
+    """Returns the execution of a run that has asked for a decision and not got it, or ``None``.
+
+    TFX takes up a failed execution again where the step is started again, and leaves its state:
+    a failed one may be waiting, or be about to.
 
     Raises:
         MetadataError: If the store does not answer.
     """
     try:
-        waiting = [
+        found = [
             execution
             for execution in executions_of_run(store, run_id)
-            if execution.type == APPROVAL_TYPE and execution.last_known_state == Execution.RUNNING
+            if execution.type == APPROVAL_TYPE and execution.last_known_state in _OPEN
         ]
     except errors.StatusError as error:
         raise MetadataError(f"the metadata store does not answer: {error}") from error
-    return waiting[-1] if waiting else None
+    return found[-1] if found else None
 
 
 def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) -> None:
@@ -62,7 +67,7 @@ def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) ->
         RunError: If the run does not wait for one.
         MetadataError: If the store does not answer.
     """
-    if waiting_execution(store, run_id) is None:
+    if open_execution(store, run_id) is None:
         raise RunError(
             f"{run_id}: does not wait for an approval; look at it with 'complaint-pipeline status'"
         )

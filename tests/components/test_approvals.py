@@ -72,7 +72,7 @@ def test_a_decision_on_another_run_does_not_count(store: ml_metadata.MetadataSto
     ("state", "kind"),
     [
         (mlmd.Execution.COMPLETE, APPROVAL_TYPE),
-        (mlmd.Execution.FAILED, APPROVAL_TYPE),
+        (mlmd.Execution.CACHED, APPROVAL_TYPE),
         (mlmd.Execution.RUNNING, "tfx.components.trainer.component.Trainer"),
     ],
 )
@@ -85,6 +85,16 @@ def test_a_run_that_does_not_wait_takes_no_decision(
         decide(store, RUN, Decision(approved=True, by="Ann"))
 
     assert newest_decision(store, RUN) is None
+
+
+def test_a_run_whose_step_has_failed_may_be_approved_before_it_is_retried(
+    store: ml_metadata.MetadataStore,
+) -> None:
+    execution(store, state=mlmd.Execution.FAILED)
+
+    decide(store, RUN, Decision(approved=True, by="Ann"))
+
+    assert newest_decision(store, RUN) is not None
 
 
 def test_an_unknown_run_takes_no_decision(store: ml_metadata.MetadataStore) -> None:
