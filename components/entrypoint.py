@@ -35,6 +35,9 @@ _PACKAGES = {PACKAGE_VERSION_VARIABLE: "complaint-pipeline", TFX_VERSION_VARIABL
 #: A label's value holds 63 characters; so many tell a hash from all others.
 _CODE_HASH_LENGTH = 32
 
+#: Variable that tells a component how to reach ML Metadata, as TFX's option does.
+METADATA_CONFIG_VARIABLE = "KUBEFLOW_METADATA_CONFIG"
+
 #: What the container has left here shows in the pod's status, and so in Kubeflow's UI.
 #: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 _TERMINATION_LOG = pathlib.Path("/dev/termination-log")
@@ -57,18 +60,17 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--mount_path", type=pathlib.Path, action="append", default=[])
     parser.add_argument("--metrics_path", type=pathlib.Path)
     parser.add_argument("--metadata_timeout", type=float, default=metadata_client.PATIENCE_SECONDS)
-    end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else 0
+    end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else len(arguments)
     options, tfx_arguments = parser.parse_args(arguments[:end]), arguments[end + 1 :]
-    node_id = _value(tfx_arguments, "--node_id")
+    name = parser.prog
     try:
+        name = _value(tfx_arguments, "--node_id")
         check_versions(os.environ)
         for path in options.mount_path:
             check_mount(path)
         _run(options, tfx_arguments)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and not error.code:
-            raise
-        _fail(f"{node_id}: {_line(error)}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, a line tells it)
+        _fail(f"{name}: {_line(error)}")
 
 
 def installed_versions() -> dict[str, str]:
@@ -135,16 +137,26 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
     # Every client that TFX makes is then as patient as ours.
     metadata_client.PatientMetadataStore.patience = options.metadata_timeout
     ml_metadata.MetadataStore = metadata_client.PatientMetadataStore
-    config = metadata_client.connection_config(
-        _value(tfx_arguments, "--kubeflow_metadata_config"), os.environ
-    )
+    config_text = _value(tfx_arguments, "--kubeflow_metadata_config")
+    config = metadata_client.connection_config(config_text, os.environ)
+    os.environ[METADATA_CONFIG_VARIABLE] = config_text
     store = metadata_client.connect(config, options.metadata_timeout)
-    metadata_client.check_schema(config, options.metadata_timeout)
+    if not metadata_client.is_of_schema_10(config, options.metadata_timeout):
+        # TFX falls back to the calls that it knows.
+        sys.stderr.write(
+            "warning: the metadata service is older than ml-metadata 1.11; upgrade Kubeflow "
+            "Pipelines to 2.0 or later\n"
+        )
 
     # Imported here: it takes seconds, which a wrong image or a lost service need not wait for.
     from tfx.orchestration.kubeflow import container_entrypoint
 
-    container_entrypoint.main(list(tfx_arguments))
+    try:
+        container_entrypoint.main(list(tfx_arguments))
+    except SystemExit as error:
+        # User code that leaves with 0 has not finished the step: ML Metadata knows.
+        if error.code:
+            raise
 
     outcome = execution_outcome.outcome(store, _node(tfx_arguments))
     if outcome.failure is not None:
@@ -193,7 +205,9 @@ def _fail(line: str) -> NoReturn:
     sys.stderr.write(f"{line}\n")
     traceback.print_exc()
     if os.access(_TERMINATION_LOG, os.W_OK):
-        _TERMINATION_LOG.write_bytes(line.encode()[:_TERMINATION_LOG_BYTES])
+        # Kubernetes takes no status with half a character in it.
+        text = line.encode(errors="replace")[:_TERMINATION_LOG_BYTES].decode(errors="ignore")
+        _TERMINATION_LOG.write_text(text, encoding="utf-8")
     sys.exit(1)
 
 

@@ -80,7 +80,9 @@ def training_metrics(uri: str) -> dict[str, float]:
     epochs = training_epochs(uri)
     if not epochs:
         return {}
-    monitored = [epoch for epoch in epochs if MONITORED_METRIC in epochs[epoch]]
+    monitored = [
+        epoch for epoch in epochs if math.isfinite(epochs[epoch].get(MONITORED_METRIC, math.nan))
+    ]
     # The first of equal ones, as Keras' EarlyStopping.
     best = (
         max(monitored, key=lambda epoch: (epochs[epoch][MONITORED_METRIC], -epoch))

@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.text import Text
 
 from components.errors import PipelineError
+from orchestration.approve_command import approve
 from orchestration.cluster import commands as cluster_commands
 from orchestration.cluster.connection import Connection
+from orchestration.cluster.doctor_command import doctor
 from orchestration.cluster.log_command import logs
 from orchestration.cluster.schedule_commands import schedule
+from orchestration.cluster.stage_command import stage
 from orchestration.name_value import NameValue, unique
 
 _SIGINT_STATUS = 130
@@ -243,7 +246,10 @@ def retry(
 
 cluster_commands.add_to(cli)
 cli.add_command(logs)
+cli.add_command(approve)
 cli.add_command(schedule)
+cli.add_command(doctor)
+cli.add_command(stage)
 
 
 def _run_console(as_json: bool) -> Console:

@@ -11,6 +11,7 @@ from components.errors import PipelineError, RunError
 from orchestration.local import run_record
 from orchestration.local.followed_log import FollowedLog
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
+from orchestration.metadata_target import GrpcTarget
 from orchestration.package import read_package
 from orchestration.run_view import RunView, finite_numbers
 from orchestration.suggestion import did_you_mean
@@ -64,6 +65,21 @@ class LocalRuns:
             RunError: If there is no such run or step.
         """
         return FollowedLog(self._find_step(run, step), step)
+
+    def metadata_address(self, run: str) -> GrpcTarget:
+        """Returns the address of the metadata server of a run that goes on.
+
+        Raises:
+            RunError: If it does not go on.
+        """
+        folder = self._find(run)
+        if folder.process() is None:
+            raise RunError(f"{run}: {folder.observe().state}; it does not go on")
+        try:
+            host, _, port = folder.metadata_address.read_text(encoding="utf-8").rpartition(":")
+            return GrpcTarget(host.strip("[]"), int(port))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{run}: is only just starting; try again") from error
 
     def terminate(self, run: str) -> RunView:
         """Ends a run as Ctrl-C would, and waits until it has ended.

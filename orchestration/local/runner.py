@@ -122,6 +122,7 @@ def _run_steps(plan: Plan, console: Console, launcher: StepLauncher) -> bool:
     try:
         with metadata_session.serve(plan.target, plan.password, folder.host_log) as address:
             store = connect(address)
+            folder.metadata_address.write_text(f"{address.authority}\n", encoding="utf-8")
             claim_outputs(plan, store)
             executor = Executor(
                 workflow=plan.workflow,
@@ -137,6 +138,8 @@ def _run_steps(plan: Plan, console: Console, launcher: StepLauncher) -> bool:
                 record.result = run_result(plan.workflow, record, folder, store, launcher)
             return executor.succeeded
     finally:
+        with contextlib.suppress(OSError):
+            folder.metadata_address.unlink(missing_ok=True)
         # A full disk or a removed folder is told of by what the run itself could not write.
         with contextlib.suppress(OSError), folder.host_log.open("ab") as log:
             log.write(launcher.log())
