@@ -267,7 +267,7 @@ def _count_range(count: Any) -> str:
 
 
 def _range(feature: Any, kind: str | None, numbers: Mapping[str, Any]) -> str:
-    if kind is None:
+    if kind is None or kind == "struct_domain":
         return ""
     domain = getattr(feature, kind)
     if kind == "domain":
