@@ -87,10 +87,13 @@ class Section:
 def label(text: str) -> str:
     """Returns a text as a label of a figure: short, and inert.
 
-    plotly reads HTML-like tags and entities in its texts; text from data must not be read so.
+    plotly reads HTML-like tags and entities in its texts, and formulas between dollar signs where a
+    page has MathJax, as notebooks do; text from data must not be read so.
 
     Args:
         text: Any text, such as a company's name.
     """
     short = text if len(text) <= _LABEL_LENGTH else f"{text[: _LABEL_LENGTH - 1]}…"
-    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return (
+        short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
+    )

@@ -1,0 +1,133 @@
+"""Reads artifacts' files: local ones by pathlib, those in buckets by TensorFlow."""
+
+import pathlib
+from typing import TypeVar
+
+from google.protobuf import message
+
+from components.errors import PipelineError
+
+_SPLIT_PREFIX = "Split-"
+
+#: The splits that come first, in this order; others follow by name.
+_FIRST_SPLITS = ("train", "eval")
+
+MessageT = TypeVar("MessageT", bound=message.Message)
+
+
+class ArtifactError(PipelineError):
+    """An artifact that is not there, or that cannot be read."""
+
+
+def read_bytes(uri: str) -> bytes:
+    """Returns a file's content.
+
+    Args:
+        uri: A path, or the URI of a file in a bucket (``gs://``, ``s3://``).
+
+    Raises:
+        ArtifactError: If there is no such file, or it cannot be read.
+    """
+    if _is_local(uri):
+        try:
+            return pathlib.Path(uri).read_bytes()
+        except OSError as error:
+            raise ArtifactError(f"{uri} cannot be read: {error.strerror or error}") from error
+    import tensorflow as tf
+
+    try:
+        with tf.io.gfile.GFile(uri, "rb") as file:
+            return file.read()
+    except (tf.errors.OpError, OSError) as error:
+        raise ArtifactError(f"{uri} cannot be read: {_first_line(error)}") from error
+
+
+def list_folder(uri: str) -> list[str]:
+    """Returns the names of what is in a folder, sorted.
+
+    Args:
+        uri: A path, or the URI of a folder in a bucket.
+
+    Raises:
+        ArtifactError: If there is no such folder, or it cannot be read.
+    """
+    if _is_local(uri):
+        try:
+            return sorted(path.name for path in pathlib.Path(uri).iterdir())
+        except OSError as error:
+            raise ArtifactError(f"{uri} cannot be listed: {error.strerror or error}") from error
+    import tensorflow as tf
+
+    try:
+        # Folders of buckets come with a slash at their end.
+        return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(uri))
+    except (tf.errors.OpError, OSError) as error:
+        raise ArtifactError(f"{uri} cannot be listed: {_first_line(error)}") from error
+
+
+def exists(uri: str) -> bool:
+    """Returns whether there is a file or a folder.
+
+    Args:
+        uri: A path, or a URI in a bucket.
+    """
+    if _is_local(uri):
+        return pathlib.Path(uri).exists()
+    import tensorflow as tf
+
+    return bool(tf.io.gfile.exists(uri))
+
+
+def join(uri: str, *names: str) -> str:
+    """Returns the URI of what is in a folder.
+
+    Args:
+        uri: The folder.
+        *names: Names of folders and of a file, from the outside in.
+    """
+    return "/".join((uri.rstrip("/"), *names))
+
+
+def split_uris(uri: str, file_name: str) -> dict[str, str]:
+    """Returns where each split of an artifact has its file; ``train`` and ``eval`` come first.
+
+    Args:
+        uri: The artifact, with a folder ``Split-...`` for each split.
+        file_name: Name of the file in each of them; it need not be there.
+
+    Raises:
+        ArtifactError: If the folder cannot be listed, or has no split.
+    """
+    names = [
+        name.removeprefix(_SPLIT_PREFIX)
+        for name in list_folder(uri)
+        if name.startswith(_SPLIT_PREFIX)
+    ]
+    if not names:
+        raise ArtifactError(f"{uri} has no folder {_SPLIT_PREFIX}...; is it the right artifact?")
+    names.sort(key=lambda name: (name not in _FIRST_SPLITS, name != _FIRST_SPLITS[0], name))
+    return {name: join(uri, f"{_SPLIT_PREFIX}{name}", file_name) for name in names}
+
+
+def read_message(uri: str, kind: type[MessageT]) -> MessageT:
+    """Returns a protocol buffer from a binary file.
+
+    Args:
+        uri: The file.
+        kind: The message's class.
+
+    Raises:
+        ArtifactError: If the file is not there, or holds something else.
+    """
+    try:
+        return kind.FromString(read_bytes(uri))
+    except message.DecodeError as error:
+        raise ArtifactError(f"{uri} is no {kind.DESCRIPTOR.name}, or is cut off") from error
+
+
+def _is_local(uri: str) -> bool:
+    return "://" not in uri
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,25 @@
+"""What the charts need to be imported."""
+
+import subprocess
+import sys
+
+_CHECK = """
+import sys
+from components.charts import anomalies, schema, statistics, transform
+
+assert not {"tensorflow", "tensorflow_data_validation", "apache_beam", "tfx"} & set(sys.modules)
+for read in (
+    anomalies.anomalies_section,
+    schema.schema_section,
+    statistics.statistics_section,
+    transform.transform_section,
+):
+    assert read("no/such/folder").blocks
+assert "tensorflow" not in sys.modules
+"""
+
+
+def test_local_artifacts_need_no_tensorflow() -> None:
+    ended = subprocess.run([sys.executable, "-c", _CHECK], capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stderr
