@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import components
-from components import execution_outcome, kubeflow_metrics, metadata_client
+from components import execution_outcome, kubeflow_metrics, kubeflow_ui, metadata_client
 from components.code_hash import CACHED_MODULES, code_hash
 from components.errors import PipelineError, RunError, WorkflowError
 
@@ -34,6 +34,8 @@ _PACKAGES = {PACKAGE_VERSION_VARIABLE: "complaint-pipeline", TFX_VERSION_VARIABL
 
 #: A label's value holds 63 characters; so many tell a hash from all others.
 _CODE_HASH_LENGTH = 32
+
+_UI_OPTION = "--metadata_ui_path"
 
 #: Variable that tells a component how to reach ML Metadata, as TFX's option does.
 METADATA_CONFIG_VARIABLE = "KUBEFLOW_METADATA_CONFIG"
@@ -161,6 +163,7 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
     outcome = execution_outcome.outcome(store, _node(tfx_arguments))
     if outcome.failure is not None:
         raise RunError(outcome.failure)
+    _add_view(tfx_arguments, outcome)
     if options.metrics_path is not None:
         assert outcome.execution is not None
         metrics = _metrics(outcome)
@@ -174,6 +177,17 @@ def _node(tfx_arguments: Sequence[str]) -> execution_outcome.Node:
         node_id=_value(tfx_arguments, "--node_id"),
         run_id=os.environ["WORKFLOW_ID"],
     )
+
+
+def _add_view(tfx_arguments: Sequence[str], outcome: execution_outcome.Outcome) -> None:
+    """Adds to the step's page in Kubeflow; that it cannot is no reason to fail its work."""
+    if _UI_OPTION not in tfx_arguments:
+        return
+    path = pathlib.Path(_value(tfx_arguments, _UI_OPTION))
+    try:
+        kubeflow_ui.add_view(path, _value(tfx_arguments, "--node_id"), outcome.outputs)
+    except Exception as error:  # noqa: BLE001 (readers of many kinds)
+        sys.stderr.write(f"warning: the step's page cannot be made: {_line(error)}\n")
 
 
 def _metrics(outcome: execution_outcome.Outcome) -> dict[str, float]:

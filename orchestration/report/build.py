@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import ml_metadata
 
+from components.charts.artifacts import sections_of
 from components.errors import PipelineError
 from orchestration.local import metadata_session
 from orchestration.local.observing import LocalRuns
@@ -17,7 +18,7 @@ from orchestration.metadata_client import connect
 from orchestration.metadata_target import MetadataTarget
 from orchestration.package import read_package
 from orchestration.report import page
-from orchestration.report.artifact_sections import artifact_sections, artifacts_of_run
+from orchestration.report.run_artifacts import artifacts_of_run
 from orchestration.report.run_sections import steps_section, summary_section, utc
 from orchestration.run_view import RunView
 from orchestration.workflow import Workflow
@@ -44,7 +45,7 @@ def write_report(
     sections = [
         summary_section(view, _labels(workflow)),
         steps_section(view, workflow),
-        *artifact_sections(artifacts_of_run(store, view.id)),
+        *sections_of(artifacts_of_run(store, view.id), with_missing=True),
     ]
     page.write(out, page.render(view.name, f"{view.state}, {utc(view.started)}", sections))
 
