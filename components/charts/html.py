@@ -24,7 +24,7 @@ _NO_VALUE = "-"
 _CELL_LENGTH = 300
 
 #: From so many characters on, a cell's text may break within a word.
-_LONG_TEXT = 24
+_LONG_TEXT = 30
 
 #: plotly's buttons that send data to a server, or are of no use here.
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
