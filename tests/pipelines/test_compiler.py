@@ -167,7 +167,12 @@ def test_the_workflows_own_settings(workflow: Callable[..., Any]) -> None:
     assert spec["serviceAccountName"] == "runner"
     assert spec["ttlStrategy"] == {"secondsAfterCompletion": 60}
     assert spec["imagePullSecrets"] == [{"name": "a"}, {"name": "b"}]
-    assert spec["securityContext"] == {"fsGroup": 34, "runAsNonRoot": True, "runAsUser": 12}
+    assert spec["securityContext"] == {
+        "fsGroup": 34,
+        "runAsNonRoot": True,
+        "runAsUser": 12,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def test_a_workflow_is_kept_and_pulls_without_secrets_by_default(
