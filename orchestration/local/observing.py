@@ -5,13 +5,14 @@ import os
 import pathlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from components.errors import PipelineError, RunError
 from orchestration.local import run_record
 from orchestration.local.followed_log import FollowedLog
+from orchestration.local.metadata_session import PASSWORD_VARIABLE, serve
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
-from orchestration.metadata_target import GrpcTarget
+from orchestration.metadata_target import GrpcTarget, MetadataTarget
 from orchestration.package import read_package
 from orchestration.run_view import RunView, finite_numbers
 from orchestration.suggestion import did_you_mean
@@ -80,6 +81,23 @@ class LocalRuns:
             return GrpcTarget(host.strip("[]"), int(port))
         except (OSError, ValueError) as error:
             raise RunError(f"{run}: is only just starting; try again") from error
+
+    @contextlib.contextmanager
+    def metadata(self, run: str) -> Iterator[GrpcTarget]:
+        """Gives access to the metadata of a run, be it that it goes on or has ended.
+
+        Raises:
+            RunError: If there is no such run.
+            MetadataError: If its store cannot be opened.
+        """
+        folder = self._find(run)
+        if folder.process():
+            yield self.metadata_address(run)
+            return
+        target = MetadataTarget.parse(folder.read().metadata)
+        password = os.environ.get(PASSWORD_VARIABLE)
+        with serve(target, password, folder.host_log) as address:
+            yield address
 
     def terminate(self, run: str) -> RunView:
         """Ends a run as Ctrl-C would, and waits until it has ended.
