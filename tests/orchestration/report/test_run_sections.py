@@ -54,7 +54,7 @@ def tables(blocks: object) -> dict[str, Table]:
 
 
 def test_the_summary_says_how_it_ended_and_what_it_missed() -> None:
-    section = summary_section(view(), {"code-hash": "abc"})
+    section = summary_section(view(labels={"code-hash": "abc"}))
 
     notes = [(block.text, block.level) for block in section.blocks if isinstance(block, Note)]
     assert notes == [("Failed in 42 s", "failure"), ("second: <b>broken</b>", "failure")]
@@ -67,7 +67,7 @@ def test_the_summary_says_how_it_ended_and_what_it_missed() -> None:
 
 
 def test_a_run_that_goes_on_has_no_end() -> None:
-    section = summary_section(view(state=run_record.RUNNING, ended=None, message=None), {})
+    section = summary_section(view(state=run_record.RUNNING, ended=None, message=None))
 
     assert section.blocks[0] == Note(text="Running", level="warning")
 
