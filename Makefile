@@ -25,7 +25,8 @@ setup: ## Make .venv: find Python 3.10, install the lock, compile bytecode
 
 run: setup ## From CSV to a pushed model, by way of the compiled YAML
 	@$(MAKE) -s --no-print-directory compile $(VOLUME)/data
-	@$(CLI) run $(WORKFLOW) --mount tfx-pvc=$(VOLUME) --home $(HOME_DIR)
+	@$(CLI) run $(WORKFLOW) --mount tfx-pvc=$(VOLUME) --home $(HOME_DIR) \
+	    --report $(HOME_DIR)/report.html
 
 $(VOLUME)/data:
 	@mkdir -p $@.new

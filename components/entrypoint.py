@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import components
-from components import execution_outcome, kubeflow_metrics, metadata_client
+from components import execution_outcome, kubeflow_metrics, kubeflow_ui, metadata_client
 from components.code_hash import CACHED_MODULES, code_hash
 from components.errors import PipelineError, RunError, WorkflowError
 
@@ -34,6 +34,11 @@ _PACKAGES = {PACKAGE_VERSION_VARIABLE: "complaint-pipeline", TFX_VERSION_VARIABL
 
 #: A label's value holds 63 characters; so many tell a hash from all others.
 _CODE_HASH_LENGTH = 32
+
+_UI_OPTION = "--metadata_ui_path"
+
+#: Variable that tells a component how to reach ML Metadata, as TFX's option does.
+METADATA_CONFIG_VARIABLE = "KUBEFLOW_METADATA_CONFIG"
 
 #: What the container has left here shows in the pod's status, and so in Kubeflow's UI.
 #: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
@@ -57,18 +62,17 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--mount_path", type=pathlib.Path, action="append", default=[])
     parser.add_argument("--metrics_path", type=pathlib.Path)
     parser.add_argument("--metadata_timeout", type=float, default=metadata_client.PATIENCE_SECONDS)
-    end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else 0
+    end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else len(arguments)
     options, tfx_arguments = parser.parse_args(arguments[:end]), arguments[end + 1 :]
-    node_id = _value(tfx_arguments, "--node_id")
+    name = parser.prog
     try:
+        name = _value(tfx_arguments, "--node_id")
         check_versions(os.environ)
         for path in options.mount_path:
             check_mount(path)
         _run(options, tfx_arguments)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and not error.code:
-            raise
-        _fail(f"{node_id}: {_line(error)}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, a line tells it)
+        _fail(f"{name}: {_line(error)}")
 
 
 def installed_versions() -> dict[str, str]:
@@ -135,20 +139,31 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
     # Every client that TFX makes is then as patient as ours.
     metadata_client.PatientMetadataStore.patience = options.metadata_timeout
     ml_metadata.MetadataStore = metadata_client.PatientMetadataStore
-    config = metadata_client.connection_config(
-        _value(tfx_arguments, "--kubeflow_metadata_config"), os.environ
-    )
+    config_text = _value(tfx_arguments, "--kubeflow_metadata_config")
+    config = metadata_client.connection_config(config_text, os.environ)
+    os.environ[METADATA_CONFIG_VARIABLE] = config_text
     store = metadata_client.connect(config, options.metadata_timeout)
-    metadata_client.check_schema(config, options.metadata_timeout)
+    if not metadata_client.is_of_schema_10(config, options.metadata_timeout):
+        # TFX falls back to the calls that it knows.
+        sys.stderr.write(
+            "warning: the metadata service is older than ml-metadata 1.11; upgrade Kubeflow "
+            "Pipelines to 2.0 or later\n"
+        )
 
     # Imported here: it takes seconds, which a wrong image or a lost service need not wait for.
     from tfx.orchestration.kubeflow import container_entrypoint
 
-    container_entrypoint.main(list(tfx_arguments))
+    try:
+        container_entrypoint.main(list(tfx_arguments))
+    except SystemExit as error:
+        # User code that leaves with 0 has not finished the step: ML Metadata knows.
+        if error.code:
+            raise
 
     outcome = execution_outcome.outcome(store, _node(tfx_arguments))
     if outcome.failure is not None:
         raise RunError(outcome.failure)
+    _add_view(tfx_arguments, outcome)
     if options.metrics_path is not None:
         assert outcome.execution is not None
         metrics = _metrics(outcome)
@@ -162,6 +177,17 @@ def _node(tfx_arguments: Sequence[str]) -> execution_outcome.Node:
         node_id=_value(tfx_arguments, "--node_id"),
         run_id=os.environ["WORKFLOW_ID"],
     )
+
+
+def _add_view(tfx_arguments: Sequence[str], outcome: execution_outcome.Outcome) -> None:
+    """Adds to the step's page in Kubeflow; that it cannot is no reason to fail its work."""
+    if _UI_OPTION not in tfx_arguments:
+        return
+    path = pathlib.Path(_value(tfx_arguments, _UI_OPTION))
+    try:
+        kubeflow_ui.add_view(path, _value(tfx_arguments, "--node_id"), outcome.outputs)
+    except Exception as error:  # noqa: BLE001 (readers of many kinds)
+        sys.stderr.write(f"warning: the step's page cannot be made: {_line(error)}\n")
 
 
 def _metrics(outcome: execution_outcome.Outcome) -> dict[str, float]:
@@ -193,7 +219,9 @@ def _fail(line: str) -> NoReturn:
     sys.stderr.write(f"{line}\n")
     traceback.print_exc()
     if os.access(_TERMINATION_LOG, os.W_OK):
-        _TERMINATION_LOG.write_bytes(line.encode()[:_TERMINATION_LOG_BYTES])
+        # Kubernetes takes no status with half a character in it.
+        text = line.encode(errors="replace")[:_TERMINATION_LOG_BYTES].decode(errors="ignore")
+        _TERMINATION_LOG.write_text(text, encoding="utf-8")
     sys.exit(1)
 
 

@@ -91,7 +91,7 @@ def exported_epoch(epochs: Mapping[int, Mapping[str, float]]) -> int:
     monitored = {
         epoch: metrics[MONITORED_METRIC]
         for epoch, metrics in epochs.items()
-        if not math.isnan(metrics.get(MONITORED_METRIC, math.nan))
+        if math.isfinite(metrics.get(MONITORED_METRIC, math.nan))
     }
     # The first of equal ones, as Keras' EarlyStopping.
     return max(monitored, key=lambda epoch: (monitored[epoch], -epoch), default=max(epochs))

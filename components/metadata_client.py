@@ -6,13 +6,11 @@ before the metadata service, or trains while that is rescheduled, would fail for
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import grpc
 import ml_metadata
-from ml_metadata import errors
 from ml_metadata.proto import (
     metadata_store_pb2,
     metadata_store_service_pb2,
@@ -20,6 +18,7 @@ from ml_metadata.proto import (
 )
 
 from components.errors import MetadataError
+from components.mysql_server import wait_for_mysql
 
 #: How to reach a metadata store: over gRPC, or a database directly.
 ConnectionConfig: TypeAlias = (
@@ -33,21 +32,25 @@ MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 #: How long a call waits for a server that is away, in seconds.
 PATIENCE_SECONDS = 300.0
 
+#: The call that came with schema 10.
+CALL_OF_SCHEMA_10 = "GetArtifactsByExternalIds"
+
 _SERVICE = "ml_metadata.MetadataStoreService"
 
 # gRPC waits 1 s after the first refused connection; a server that is starting is ready sooner.
 _RECONNECT_MILLISECONDS = 100
 
-#: Errors of MySQL's client and server that pass: no connection, too many, a shutdown, a restart.
-#: https://dev.mysql.com/doc/mysql-errors/8.0/en/
-_PASSING_MYSQL_ERRORS = re.compile(r"error: ?(1040|1053|2002|2003|2005|2006|2013)\b")
-_MYSQL_WAIT_SECONDS = 2.0
+# What the core says of another version's database.
+_OTHER_SCHEMA = re.compile(r"database version \d+ is (older|greater) than library version")
 
 
 class PatientMetadataStore(ml_metadata.MetadataStore):
-    """ml-metadata's client; each call waits until there is a server, at most ``patience``."""
+    """ml-metadata's client that waits for a server.
 
-    #: How long a call waits where the constructor is not told, in seconds.
+    Over gRPC, each call waits until there is one; a database is waited for when it is opened.
+    """
+
+    #: The longest wait where the constructor is not told, in seconds.
     patience = PATIENCE_SECONDS
 
     def __init__(
@@ -68,22 +71,17 @@ class PatientMetadataStore(ml_metadata.MetadataStore):
         """
         if patience is not None:
             self.patience = patience
-        deadline = time.monotonic() + self.patience
-        while True:
-            try:
-                super().__init__(config, enable_upgrade_migration)
-                return
-            except errors.StatusError as error:
-                line = _one_line(error)
-                is_passing = bool(_PASSING_MYSQL_ERRORS.search(line))
-                if not is_passing or time.monotonic() + _MYSQL_WAIT_SECONDS > deadline:
-                    raise MetadataError(_database_problem(error, line)) from error
-            time.sleep(_MYSQL_WAIT_SECONDS)
+        if isinstance(config, metadata_store_pb2.ConnectionConfig) and config.HasField("mysql"):
+            wait_for_mysql(config.mysql.host, config.mysql.port, self.patience)
+        try:
+            super().__init__(config, enable_upgrade_migration)
+        except RuntimeError as error:
+            raise MetadataError(_database_problem(error)) from error
 
     def _get_channel(self, config: metadata_store_pb2.MetadataStoreClientConfig) -> grpc.Channel:
-        return grpc.insecure_channel(
-            f"{config.host}:{config.port}", options=_channel_options(self.patience)
-        )
+        # Of each call, as by the configuration's client_timeout_sec.
+        self._grpc_timeout_sec = self.patience
+        return grpc.insecure_channel(f"{config.host}:{config.port}", options=_channel_options())
 
 
 def connection_config(text: str, environment: Mapping[str, str]) -> ConnectionConfig:
@@ -98,18 +96,18 @@ def connection_config(text: str, environment: Mapping[str, str]) -> ConnectionCo
 
     Raises:
         MetadataError: If a variable is not set, as where the namespace lacks the ConfigMap
-            ``metadata-grpc-configmap``, or a value is missing.
+            ``metadata-grpc-configmap``, or a value is missing or no port.
     """
     config = json.loads(text)
     if "grpc_config" in config:
         grpc_config = config["grpc_config"]
         return metadata_store_pb2.MetadataStoreClientConfig(
             host=_config_value(grpc_config, "grpc_service_host", environment),
-            port=int(_config_value(grpc_config, "grpc_service_port", environment)),
+            port=_config_port(grpc_config, "grpc_service_port", environment),
         )
     mysql = metadata_store_pb2.MySQLDatabaseConfig(
         host=_config_value(config, "mysql_db_service_host", environment),
-        port=int(_config_value(config, "mysql_db_service_port", environment)),
+        port=_config_port(config, "mysql_db_service_port", environment),
         database=_config_value(config, "mysql_db_name", environment),
         user=_config_value(config, "mysql_db_user", environment),
         password=_config_value(config, "mysql_db_password", environment),
@@ -130,6 +128,13 @@ def _config_value(config: Mapping[str, Any], name: str, environment: Mapping[str
             "ConfigMap metadata-grpc-configmap, or the secret that holds the value"
         )
     return environment[variable]
+
+
+def _config_port(config: Mapping[str, Any], name: str, environment: Mapping[str, str]) -> int:
+    text = _config_value(config, name, environment)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise MetadataError(f"{name} of the metadata store: '{text}' is not a port; use 1 to 65535")
+    return int(text)
 
 
 def connect(
@@ -160,56 +165,77 @@ def wait_until_serving(host: str, port: int, timeout_seconds: float = 30.0) -> N
     Raises:
         MetadataError: If nothing answers in time, or what answers is no metadata server.
     """
-    is_bare_ipv6 = ":" in host and not host.startswith("[")
-    _wait_until_serving(f"[{host}]:{port}" if is_bare_ipv6 else f"{host}:{port}", timeout_seconds)
+    _wait_until_serving(_authority(host, port), timeout_seconds)
 
 
-def check_schema(config: ConnectionConfig, timeout_seconds: float = PATIENCE_SECONDS) -> None:
-    """Checks that a metadata server can do what TFX asks of it.
+def has_call(host: str, port: int, name: str, timeout_seconds: float = 30.0) -> bool:
+    """Tells whether a metadata server knows a call, by making it with an empty request.
 
-    The server does not tell the version of its schema. What TFX 1.15 needs and older servers
-    lack is a call: it records an execution that the cache has spared with ``PutLineageSubgraph``.
-    A database needs no check: ml-metadata refuses another schema when it connects.
+    Args:
+        host: Host name or address of the server; IPv6 with or without brackets.
+        port: Its TCP port.
+        name: A call that reads, such as ``GetArtifactsByExternalIds``.
+        timeout_seconds: The longest wait.
+
+    Raises:
+        MetadataError: If the server does not answer.
+    """
+    authority = _authority(host, port)
+    request = getattr(metadata_store_service_pb2, f"{name}Request")()
+    with grpc.insecure_channel(authority, options=_channel_options()) as channel:
+        stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
+        try:
+            getattr(stub, name)(request, timeout=timeout_seconds)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
+                return False
+            # A server that knows the call may well refuse an empty request.
+            if error.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                raise MetadataError(_reason(authority, timeout_seconds, error)) from error
+    return True
+
+
+def is_of_schema_10(config: ConnectionConfig, timeout_seconds: float = 30.0) -> bool:
+    """Tells whether a store has the schema of this ml-metadata, or may have.
+
+    A server does not tell its schema. The release that brought schema 10, 1.11, brought external
+    ids (RELEASE.md of google/ml-metadata): a server without them is older. A database needs no
+    look: ml-metadata refuses another schema when it connects.
 
     Args:
         config: The store.
-        timeout_seconds: The longest wait for the answer.
+        timeout_seconds: The longest wait.
 
     Raises:
-        MetadataError: If it cannot.
+        MetadataError: If the server does not answer.
     """
     if not isinstance(config, metadata_store_pb2.MetadataStoreClientConfig):
-        return
-    authority = f"{config.host}:{config.port}"
-    with grpc.insecure_channel(authority, options=_channel_options(timeout_seconds)) as channel:
-        stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
-        try:
-            # Without executions and artifacts, it changes nothing.
-            stub.PutLineageSubgraph(metadata_store_service_pb2.PutLineageSubgraphRequest())
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNIMPLEMENTED:
-                raise MetadataError(
-                    f"the metadata server at {authority} is too old for TFX: it lacks "
-                    "PutLineageSubgraph; upgrade Kubeflow Pipelines to 2.0 or later"
-                ) from error
-            raise MetadataError(_reason(authority, timeout_seconds, error)) from error
+        return True
+    return has_call(config.host, config.port, CALL_OF_SCHEMA_10, timeout_seconds)
+
+
+def _authority(host: str, port: int) -> str:
+    is_bare_ipv6 = ":" in host and not host.startswith("[")
+    return f"[{host}]:{port}" if is_bare_ipv6 else f"{host}:{port}"
 
 
 def _wait_until_serving(authority: str, timeout_seconds: float) -> None:
     request = metadata_store_service_pb2.GetArtifactTypesByIDRequest()
-    with grpc.insecure_channel(authority, options=_channel_options(timeout_seconds)) as channel:
+    with grpc.insecure_channel(authority, options=_channel_options()) as channel:
         stub = metadata_store_service_pb2_grpc.MetadataStoreServiceStub(channel)
         try:
             # A request without ids is the cheapest call that reaches the store.
-            stub.GetArtifactTypesByID(request)
+            stub.GetArtifactTypesByID(request, timeout=timeout_seconds)
         except grpc.RpcError as error:
             raise MetadataError(_reason(authority, timeout_seconds, error)) from error
 
 
-def _channel_options(timeout_seconds: float) -> list[tuple[str, int | str]]:
-    """Returns a channel's options: a call waits for a server, and a read is repeated."""
+def _channel_options() -> list[tuple[str, int | str]]:
+    """Returns a channel's options: a call waits for a server, and a read is repeated.
+
+    How long is each call's own matter: gRPC counts a timeout that stands here up to 2 s short.
+    """
     methods = metadata_store_service_pb2.DESCRIPTOR.services_by_name["MetadataStoreService"].methods
-    waiting = {"waitForReady": True, "timeout": f"{timeout_seconds:.3f}s"}
     # https://github.com/grpc/proposal/blob/master/A6-client-retries.md
     retry = {
         "maxAttempts": 5,
@@ -225,9 +251,9 @@ def _channel_options(timeout_seconds: float) -> list[tuple[str, int | str]]:
     ]
     config = {
         "methodConfig": [
-            {"name": reads, **waiting, "retryPolicy": retry},
+            {"name": reads, "waitForReady": True, "retryPolicy": retry},
             # What a server did before it went away is not known: a write is not sent twice.
-            {"name": [{"service": _SERVICE}], **waiting},
+            {"name": [{"service": _SERVICE}], "waitForReady": True},
         ]
     }
     return [
@@ -256,14 +282,17 @@ def _reason(authority: str, timeout_seconds: float, error: grpc.RpcError) -> str
     return f"the metadata server at {authority} failed: {details}"
 
 
-def _database_problem(error: errors.StatusError, line: str) -> str:
-    if isinstance(error, errors.FailedPreconditionError):
+def _database_problem(error: RuntimeError) -> str:
+    line = " ".join(str(error).split())
+    if "mysql_real_connect failed" in line:
+        # The server was there just before, and the core says nothing else.
+        return (
+            "the MySQL server has refused the user: check user and password in the secret, and "
+            "that the user's plugin is mysql_native_password"
+        )
+    if _OTHER_SCHEMA.search(line):
         return (
             f"the metadata database has another schema than this ml-metadata: {line}; upgrade it, "
             "or name another database"
         )
     return f"the metadata database cannot be opened: {line}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -30,8 +30,13 @@ _BACKOFF_SECONDS = 1.0
 _TIMEOUT_SECONDS = 20.0
 _METADATA_SECONDS = 60.0
 
-#: Longest part of a step's message; Slack cuts a text of more than 40,000 characters.
-_MAX_MESSAGE = 500
+#: The longest wait that a webhook may ask for: the pod has ten minutes.
+_MAX_RETRY_AFTER_SECONDS = 60
+
+#: Longest part of what comes from elsewhere. Slack cuts a text of more than 40,000 characters,
+#: of which an escaped one takes up to five.
+_MAX_TEXT = 300
+_MAX_NAME = 64
 _MAX_FAILURES = 20
 
 _EMOJI = {"Succeeded": ":white_check_mark:"}
@@ -101,14 +106,14 @@ def message(
         link: Address of the run's page, or ``None``.
     """
     emoji = _EMOJI.get(status, _OTHER_EMOJI)
-    lines = [f"{emoji} *{_escaped(pipeline)}*: {_escaped(status)} ({_escaped(workflow)})"]
+    lines = [f"{emoji} *{_shown(pipeline)}*: {_shown(status)} ({_shown(workflow)})"]
     for node in failures[:_MAX_FAILURES]:
-        reason = " ".join(str(node.get("message") or node.get("phase") or "").split())
         name = node.get("displayName") or node.get("templateName") or "?"
-        lines.append(f"• {_escaped(str(name))}: {_escaped(reason[:_MAX_MESSAGE])}")
+        reason = node.get("message") or node.get("phase") or ""
+        lines.append(f"• {_shown(str(name), _MAX_NAME)}: {_shown(str(reason))}")
     if len(failures) > _MAX_FAILURES:
         lines.append(f"• and {len(failures) - _MAX_FAILURES} more")
-    lines += [_escaped(line) for line in results]
+    lines += [_shown(line) for line in results]
     if link is not None:
         lines.append(f"<{_escaped(link)}|Open the run>")
     return "\n".join(lines)
@@ -121,8 +126,10 @@ def read_failures(text: str) -> list[Mapping[str, Any]]:
         if isinstance(value, str):
             value = json.loads(value)
     except ValueError:
-        return [{"displayName": "failures", "message": text}]
-    return [node for node in value or [] if isinstance(node, dict)]
+        value = text
+    if isinstance(value, list):
+        return [node for node in value if isinstance(node, dict)]
+    return [] if value is None else [{"displayName": "failures", "message": text}]
 
 
 def post(url: str, text: str) -> None:
@@ -135,13 +142,18 @@ def post(url: str, text: str) -> None:
     Raises:
         RunError: If the webhook has not taken it.
     """
-    parts = urllib.parse.urlsplit(url)
+    # A file that a secret is made from often ends with a line break.
+    url = url.strip()
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        parts = urllib.parse.urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise RunError(
             f"{WEBHOOK_VARIABLE}: is no http or https address; put the webhook's URL into the "
             "secret that setting notification.secret names"
         )
-    retry = Retry(
+    retry = _BoundedRetry(
         total=_ATTEMPTS - 1,
         backoff_factor=_BACKOFF_SECONDS,
         status_forcelist=(429, 500, 502, 503, 504),
@@ -162,11 +174,18 @@ def post(url: str, text: str) -> None:
                 f"the webhook at {parts.hostname} cannot be reached ({type(error).__name__}); "
                 "check its address, and that the cluster lets pods reach it"
             ) from None
-    if not answer.ok or answer.is_redirect:
+    if answer.status_code // 100 != 2:
         raise RunError(
             f"the webhook at {parts.hostname} has refused the message with status "
             f"{answer.status_code}; check its address"
         )
+
+
+class _BoundedRetry(Retry):
+    """urllib3's retries, which otherwise wait for as long as a server asks for."""
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        return min(super().parse_retry_after(retry_after), _MAX_RETRY_AFTER_SECONDS)
 
 
 def _results(metadata_config: str, workflow: str) -> list[str]:
@@ -191,7 +210,12 @@ def _results(metadata_config: str, workflow: str) -> list[str]:
 
 def _metrics_text(metrics: Mapping[str, float]) -> str:
     names = [name for name in _SHOWN_METRICS if name in metrics] or sorted(metrics)[:5]
-    return ", ".join(f"{name} {metrics[name]:.4g}" for name in names)
+    return ", ".join(f"{name} {_number_text(metrics[name])}" for name in names)
+
+
+def _number_text(number: float) -> str:
+    # Counts in full, not as 1.235e+04.
+    return f"{number:.4g}" if abs(number) < 1000 else f"{number:.10g}"
 
 
 def _artifact_line(artifact: execution_outcome.Artifact) -> str | None:
@@ -201,6 +225,12 @@ def _artifact_line(artifact: execution_outcome.Artifact) -> str | None:
     if artifact.type == "PushedModel" and properties["pushed"].int_value == 1:
         return f"pushed to {properties['pushed_destination'].string_value}"
     return None
+
+
+def _shown(text: str, length: int = _MAX_TEXT) -> str:
+    """Returns a text as one line of at most so many characters, escaped."""
+    line = " ".join(text.split())
+    return _escaped(line if len(line) <= length else f"{line[: length - 1]}…")
 
 
 def _escaped(text: str) -> str:

@@ -12,11 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from components.errors import PipelineError
+from orchestration.approve_command import approve
 from orchestration.cluster import commands as cluster_commands
 from orchestration.cluster.connection import Connection
+from orchestration.cluster.doctor_command import doctor
 from orchestration.cluster.log_command import logs
 from orchestration.cluster.schedule_commands import schedule
+from orchestration.cluster.stage_command import stage
 from orchestration.name_value import NameValue, unique
+from orchestration.report.command import report
 
 _SIGINT_STATUS = 130
 
@@ -161,6 +165,12 @@ def validate(package: pathlib.Path, as_json: bool) -> None:
     help="sqlite:PATH, mysql://USER@HOST[:PORT]/DATABASE (password in MYSQL_PWD) or "
     "grpc://HOST:PORT.  [default: sqlite:HOME/metadata.db]",
 )
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="HTML file to write the run's report to; see 'complaint-pipeline report'.",
+)
 @cluster_commands.HOME
 @cluster_commands.cluster_run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON at the end.")
@@ -170,6 +180,7 @@ def run(
     parameters: tuple[tuple[str, str], ...],
     max_parallel: int,
     metadata: str | None,
+    page: pathlib.Path | None,
     home: pathlib.Path,
     connection: Connection | None,
     as_json: bool,
@@ -206,7 +217,7 @@ def run(
         max_parallel=max_parallel,
         metadata=None if metadata is None else MetadataTarget.parse(metadata),
     )
-    runner.run(options, _run_console(as_json), _report(as_json))
+    runner.run(options, _run_console(as_json), _report(as_json), page)
 
 
 @cli.command()
@@ -243,7 +254,11 @@ def retry(
 
 cluster_commands.add_to(cli)
 cli.add_command(logs)
+cli.add_command(approve)
+cli.add_command(report)
 cli.add_command(schedule)
+cli.add_command(doctor)
+cli.add_command(stage)
 
 
 def _run_console(as_json: bool) -> Console:

@@ -25,6 +25,7 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from components import features
+from components.approval import Approval
 from components.errors import SettingsError
 from components.example_gen import CsvExampleGen
 
@@ -44,6 +45,7 @@ def init_components(
     ai_platform_serving_args: dict[str, Any] | None = None,
     module_file: str | None = None,
     schema_file: str | None = None,
+    approval_timeout_seconds: int | None = None,
     example_gen_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
@@ -65,13 +67,16 @@ def init_components(
         module_file: Python file with ``preprocessing_fn`` and ``run_fn``; ``None`` takes the
             installed package's own.
         schema_file: Curated schema to import; ``None`` infers the schema from the statistics.
+        approval_timeout_seconds: How long a person may take to approve a blessed model before it
+            is pushed; ``None`` pushes it without.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
 
     Returns:
         CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, ExampleValidator,
-        Transform, Trainer, Resolver, Evaluator and Pusher, in this order.
+        Transform, Trainer, Resolver, Evaluator, Approval where asked for, and Pusher, in this
+        order.
 
     Raises:
         SettingsError: If both or neither of the deployment targets are given.
@@ -143,6 +148,13 @@ def init_components(
             decision_threshold=decision_threshold,
         ),
     )
+    approval = None
+    if approval_timeout_seconds is not None:
+        approval = Approval(
+            model=trainer.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            timeout_seconds=approval_timeout_seconds,
+        )
     return [
         example_gen,
         statistics_gen,
@@ -152,7 +164,8 @@ def init_components(
         trainer,
         resolver,
         evaluator,
-        _pusher(trainer, evaluator, serving_model_dir, ai_platform_serving_args),
+        *([] if approval is None else [approval]),
+        _pusher(trainer, evaluator, approval, serving_model_dir, ai_platform_serving_args),
     ]
 
 
@@ -225,15 +238,18 @@ def eval_config(
 def _pusher(
     trainer: Trainer,
     evaluator: Evaluator,
+    approval: Approval | None,
     serving_model_dir: str | None,
     ai_platform_serving_args: dict[str, Any] | None,
 ) -> Pusher:
+    blessings = {"model_blessing": evaluator.outputs["blessing"]}
+    if approval is not None:
+        blessings["infra_blessing"] = approval.outputs["approval"]
     model = trainer.outputs["model"]
-    model_blessing = evaluator.outputs["blessing"]
     if serving_model_dir is not None:
         return Pusher(
             model=model,
-            model_blessing=model_blessing,
+            **blessings,
             push_destination=pusher_pb2.PushDestination(
                 filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_model_dir)
             ),
@@ -243,7 +259,7 @@ def _pusher(
 
     return Pusher(
         model=model,
-        model_blessing=model_blessing,
+        **blessings,
         custom_executor_spec=ExecutorClassSpec(executor.Executor),
         custom_config={executor.SERVING_ARGS_KEY: ai_platform_serving_args},
     )

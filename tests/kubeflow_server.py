@@ -15,12 +15,14 @@ import threading
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 
 import yaml
+
+from tests.loopback import LoopbackServer, serving
 
 _API = "/apis/v1beta1"
 _NO_TIME = "1970-01-01T00:00:00Z"
@@ -417,7 +419,7 @@ def _refers(item: dict[str, Any], kind: str, identity: str) -> bool:
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: "_HttpServer"
+    server: LoopbackServer
 
     def do_GET(self) -> None:
         self._serve()
@@ -500,22 +502,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
-class _HttpServer(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    state: KubeflowServer
-
-
-@contextlib.contextmanager
-def running_kubeflow() -> Iterator[KubeflowServer]:
+def running_kubeflow() -> contextlib.AbstractContextManager[KubeflowServer]:
     """Serves a new, empty Kubeflow Pipelines on loopback."""
-    server = _HttpServer(("127.0.0.1", 0), _Handler)
-    server.state = KubeflowServer()
-    server.state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server.state
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(_Handler, KubeflowServer())

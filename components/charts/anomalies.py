@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.charts.files import ArtifactError, read_message, split_uris
+from components.charts.files import read_message, read_splits, split_uris
 from components.charts.section import Block, Cell, Note, Section, Table
 from components.charts.text import counted, number_cell, short
 
@@ -34,18 +34,10 @@ def anomalies_section(uri: str) -> Section:
     Args:
         uri: The artifact of ExampleValidator.
     """
-    blocks: list[Block] = []
-    found: dict[str, anomalies_pb2.Anomalies] = {}
-    try:
-        files = split_uris(uri, FILE_NAME)
-    except ArtifactError as error:
-        files = {}
-        blocks.append(Note(text=str(error), level="failure"))
-    for name, file in files.items():
-        try:
-            found[name] = read_message(file, anomalies_pb2.Anomalies)
-        except ArtifactError as error:
-            blocks.append(Note(text=str(error), level="failure"))
+    found, errors = read_splits(
+        uri, FILE_NAME, lambda _, file: read_message(file, anomalies_pb2.Anomalies)
+    )
+    blocks: list[Block] = [Note(text=str(error), level="failure") for error in errors]
     blocks += anomaly_blocks(found)
     return Section(id="anomalies", title="Anomalies", blocks=blocks)
 

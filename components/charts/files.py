@@ -1,6 +1,7 @@
 """Reads artifacts' files: local ones by pathlib, those in buckets by TensorFlow."""
 
 import pathlib
+from collections.abc import Callable
 from typing import TypeVar
 
 from google.protobuf import message
@@ -12,6 +13,7 @@ _SPLIT_PREFIX = "Split-"
 #: The splits that come first, in this order; others follow by name.
 _FIRST_SPLITS = ("train", "eval")
 
+ResultT = TypeVar("ResultT")
 MessageT = TypeVar("MessageT", bound=message.Message)
 
 
@@ -141,6 +143,33 @@ def split_uris(uri: str, file_name: str) -> dict[str, str]:
         raise ArtifactError(f"{uri} has no folder {_SPLIT_PREFIX}...; is it the right artifact?")
     names.sort(key=lambda name: (name not in _FIRST_SPLITS, name != _FIRST_SPLITS[0], name))
     return {name: join(uri, f"{_SPLIT_PREFIX}{name}", file_name) for name in names}
+
+
+def read_splits(
+    uri: str, file_name: str, read: Callable[[str, str], ResultT]
+) -> tuple[dict[str, ResultT], list[ArtifactError]]:
+    """Reads the file of each split as far as it can be read.
+
+    Args:
+        uri: The artifact.
+        file_name: Name of the file in each split's folder.
+        read: Takes a split and its file's URI, and returns what is in it.
+
+    Returns:
+        What was read by split, ``train`` and ``eval`` first; and what could not be read.
+    """
+    found: dict[str, ResultT] = {}
+    errors: list[ArtifactError] = []
+    try:
+        files = split_uris(uri, file_name)
+    except ArtifactError as error:
+        return {}, [error]
+    for split, file in files.items():
+        try:
+            found[split] = read(split, file)
+        except ArtifactError as error:
+            errors.append(error)
+    return found, errors
 
 
 def read_message(uri: str, kind: type[MessageT]) -> MessageT:

@@ -24,7 +24,7 @@ _NO_VALUE = "-"
 _CELL_LENGTH = 300
 
 #: From so many characters on, a cell's text may break within a word.
-_LONG_TEXT = 24
+_LONG_TEXT = 30
 
 #: plotly's buttons that send data to a server, or are of no use here.
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
@@ -79,8 +79,12 @@ def interactive(chart: Chart) -> markupsafe.Markup:
 
 
 def static(chart: Chart) -> markupsafe.Markup:
-    """Returns a chart as SVG, which needs no script."""
-    return markupsafe.Markup(figure_to_svg(chart.figure))  # noqa: S704 (its texts are escaped)
+    """Returns a chart as SVG, which needs no script; a note for one that has other traces."""
+    try:
+        svg = figure_to_svg(chart.figure)
+    except ValueError:
+        return markupsafe.Markup("<p>In the report only.</p>")
+    return markupsafe.Markup(svg)  # noqa: S704 (its texts are escaped)
 
 
 def static_page(title: str, sections: Sequence[Section]) -> str:

@@ -11,7 +11,7 @@ from components.charts.feature_statistics import (
     TextStatistics,
     read_split,
 )
-from components.charts.files import ArtifactError, split_uris
+from components.charts.files import read_splits
 from components.charts.ranking import (
     is_free_text,
     most_different,
@@ -52,23 +52,12 @@ def statistics_section(uri: str) -> Section:
     Args:
         uri: The artifact of StatisticsGen.
     """
-    blocks: list[Block] = []
-    splits: list[SplitStatistics] = []
-    try:
-        files = split_uris(uri, FILE_NAME)
-    except ArtifactError as error:
-        files = {}
-        blocks.append(Note(text=str(error), level="failure"))
-    for name, file in list(files.items())[:_SPLITS]:
-        try:
-            splits.append(read_split(name, file))
-        except ArtifactError as error:
-            blocks.append(Note(text=str(error), level="failure"))
-    if len(files) > _SPLITS:
-        rest = counted(len(files) - _SPLITS, "split")
-        blocks.append(Note(text=f"Not shown: {rest} more."))
-    if splits:
-        blocks += statistics_blocks(splits)
+    found, errors = read_splits(uri, FILE_NAME, read_split)
+    blocks: list[Block] = [Note(text=str(error), level="failure") for error in errors]
+    if len(found) > _SPLITS:
+        blocks.append(Note(text=f"Not shown: {counted(len(found) - _SPLITS, 'split')} more."))
+    if found:
+        blocks += statistics_blocks(list(found.values())[:_SPLITS])
     return Section(id="statistics", title="Statistics of the data", blocks=blocks)
 
 

@@ -17,10 +17,12 @@ from components.charts.text import distinct_labels, short
 FEATURES, VALUES = 20, 10
 
 #: The most characters of a category: a phone's screen has room for these and for bars.
-_CATEGORY_LENGTH = 26
+_CATEGORY_LENGTH = 22
 
 #: Buckets of a histogram: as many as TFDV's.
 _BUCKETS = 10
+
+_HISTOGRAM_HEIGHT = 380
 
 #: Up to here, whole numbers have a bar each.
 _INTEGERS = 20
@@ -50,7 +52,7 @@ def text_length_figure(splits: Sequence[SplitStatistics]) -> graph_objects.Figur
         splits,
         names_by_length(splits)[:FEATURES],
         lambda split, name: split.average_length(name),
-        "mean length, bytes",
+        "mean bytes",
     )
 
 
@@ -65,7 +67,7 @@ def top_values_figure(splits: Sequence[SplitStatistics], name: str) -> graph_obj
         splits,
         top_values(splits, name)[:VALUES],
         lambda split, value: _percent(split.value_share(name, value)),
-        "share of values, %",
+        "share, %",
     )
 
 
@@ -93,9 +95,11 @@ def histogram_figure(splits: Sequence[SplitStatistics], name: str) -> graph_obje
     return style.figure(
         *traces,
         barmode="group",
+        # Names of buckets stand upright where a screen is narrow.
+        height=_HISTOGRAM_HEIGHT,
         showlegend=True,
         xaxis={"type": "category", "title": {"text": label(short(name, _CATEGORY_LENGTH))}},
-        yaxis={"title": {"text": "share of values, %"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "share, %"}, "rangemode": "tozero"},
     )
 
 
@@ -197,7 +201,13 @@ def _common_histogram(
 
 
 def _edge(value: float) -> str:
-    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
+    """Returns an edge of a bucket in few characters, such as ``-400k``."""
+    if 1e3 <= abs(value) < 1e5:
+        return f"{value:,.0f}"
+    for least, size, unit in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e5, 1e3, "k")):
+        if least <= abs(value) < 1e12:
+            return f"{value / size:.4g}{unit}"
+    return f"{value:.3g}"
 
 
 def _percent(share: float | None) -> float | None:

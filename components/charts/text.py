@@ -1,6 +1,8 @@
 """Texts of tables and figures that come from data: short, and told apart."""
 
 import math
+import re
+import unicodedata
 from collections.abc import Sequence
 
 from components.charts.section import Cell, label
@@ -8,15 +10,26 @@ from components.charts.section import Cell, label
 #: The longest text of a table's cell, in characters.
 _CELL_LENGTH = 200
 
+#: Characters without a look of their own, some of which turn the direction of what follows them.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+#: Unicode's classes of characters that are written from right to left, and two that isolate them.
+_RIGHT_TO_LEFT = ("R", "AL", "AN")
+_ISOLATE, _POP = "\u2068", "\u2069"
+
 
 def short(text: str, length: int = _CELL_LENGTH) -> str:
-    """Returns a text, cut off with an ellipsis where it is longer.
+    """Returns a text that can stand within another: on one line, and cut off where it is longer.
 
     Args:
-        text: Any text.
+        text: Any text; one from right to left does not turn the text around it.
         length: The most characters.
     """
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    cut = text if len(text) <= length else f"{text[: length - 1]}…"
+    visible = _CONTROLS.sub(_visible, cut)
+    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in visible):
+        return f"{_ISOLATE}{visible}{_POP}"
+    return visible
 
 
 def distinct_labels(texts: Sequence[str], length: int) -> list[str]:
@@ -27,16 +40,16 @@ def distinct_labels(texts: Sequence[str], length: int) -> list[str]:
 
     Args:
         texts: The categories.
-        length: The most characters of a label, without its number.
+        length: The most columns of a label; a Chinese character takes two.
     """
     labels: list[str] = []
     taken: set[str] = set()
     for text in texts:
-        base = short(text, length) or "(empty)"
-        name, number = base, 1
+        name, number = _narrow(text, length) or "(empty)", 1
         while name in taken:
             number += 1
-            name = f"{base} ({number})"
+            suffix = f" ({number})"
+            name = f"{_narrow(text, max(length - len(suffix), 1)) or '(empty)'}{suffix}"
         taken.add(name)
         labels.append(label(name))
     return labels
@@ -79,3 +92,16 @@ def percent_text(share: float) -> str:
 def counted(count: int, noun: str) -> str:
     """Returns a count with its noun, such as ``1 feature`` or ``2,000 features``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _visible(control: re.Match[str]) -> str:
+    return " " if control.group() in "\t\n\r" else "\ufffd"
+
+
+def _narrow(text: str, columns: int) -> str:
+    taken = 0
+    for index, character in enumerate(text):
+        taken += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if taken > columns:
+            return short(text, max(index, 1))
+    return short(text)

@@ -20,7 +20,7 @@ _METADATA, _GRAPH, _ASSETS = "transformed_metadata", "transform_fn", "assets"
 #: The most vocabularies, values of one in a table, values of one in a chart, and operations.
 _VOCABULARIES, _TABLE_VALUES, _CHART_VALUES, _OPERATIONS = 12, 20, 10, 60
 
-_CATEGORY_LENGTH = 26
+_CATEGORY_LENGTH = 22
 
 #: What gzip's files begin with: tft.vocabulary's file format ``tfrecord_gzip``.
 _GZIP = b"\x1f\x8b"

@@ -291,7 +291,7 @@ def run_on_cluster(
     from orchestration.cluster.parameters import check_parameters, check_service_account
     from orchestration.cluster.runs import ClusterRuns, NewRun
 
-    refuse_given(("mounts", "max_parallel", "metadata", "home"), "is only for a run here")
+    refuse_given(("mounts", "max_parallel", "metadata", "page", "home"), "is only for a run here")
     if not wait:
         refuse_given(("timeout",), "needs --wait")
     valid = pipelines.read_valid_package(package)

@@ -9,7 +9,8 @@ from typing import IO, Any
 
 from orchestration.cluster.errors import ClusterError
 
-_NOT_FOUND = "(NotFound)"
+#: What kubectl says of an object that is not there.
+NOT_FOUND = "(NotFound)"
 _CONNECT_SECONDS = 10
 
 #: What tells the user most where kubectl prints several lines.
@@ -54,7 +55,7 @@ class Kubectl:
         try:
             return json.loads(self.call(words))
         except ClusterError as error:
-            if _NOT_FOUND in str(error) and name is not None:
+            if NOT_FOUND in str(error) and name is not None:
                 return None
             raise
         except ValueError as error:
@@ -78,7 +79,8 @@ class Kubectl:
         except subprocess.TimeoutExpired:
             raise ClusterError(
                 f"kubectl {words[0]}: no answer within {self.timeout_seconds:g} s; check that the "
-                "cluster can be reached"
+                "cluster can be reached",
+                is_lost=True,
             ) from None
         except OSError as error:
             raise self._missing(error) from error

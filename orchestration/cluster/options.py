@@ -1,4 +1,4 @@
-"""Options of the commands that reach Kubeflow Pipelines."""
+"""Options of the commands that reach Kubeflow Pipelines or Kubernetes."""
 
 import functools
 import os
@@ -10,6 +10,7 @@ import click
 
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.errors import ClusterError
+from orchestration.cluster.kubectl import Kubectl
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -89,6 +90,47 @@ _CLUSTER = click.option(
     show_envvar=True,
     help="On Kubeflow Pipelines instead of here.",
 )
+_CONTEXT = click.option("--context", help="Context of the kubeconfig.  [default: the current one]")
+_PODS_NAMESPACE = click.option(
+    "--namespace",
+    default=Kubectl.namespace,
+    show_default=True,
+    envvar="KFP_NAMESPACE",
+    show_envvar=True,
+    help="Namespace in which the pods run.",
+)
+
+
+def with_kubectl(command: Any) -> Any:
+    """Gives a command ``--context`` and ``--namespace``, and passes ``kubectl``."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, context: str | None, namespace: str, **values: Any) -> Any:
+        return command(*args, kubectl=Kubectl(namespace=namespace, context=context), **values)
+
+    return _CONTEXT(_PODS_NAMESPACE(wrapper))
+
+
+def with_kubectl_and_kubeflow(command: Any) -> Any:
+    """Gives a command the options of a connection and ``--context``; ``--namespace`` is for both.
+
+    It passes ``kubectl``, and ``connection``, which is ``None`` without an address.
+    """
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, context: str | None, **values: Any) -> Any:
+        given = {name: values.pop(name) for name in _NAMES}
+        kubectl = Kubectl(
+            namespace=given["namespace"] or Kubectl.namespace,
+            context=context,
+            timeout_seconds=given["request_timeout"],
+        )
+        connection = _connection(**given) if given["host"] else None
+        return command(*args, kubectl=kubectl, connection=connection, **values)
+
+    for option in reversed((_CONTEXT, *_CONNECTION)):
+        option(wrapper)
+    return wrapper
 
 
 def on_cluster(command: _Command) -> _Command:

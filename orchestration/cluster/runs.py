@@ -127,6 +127,17 @@ class ClusterRuns:
         status_of(detail).pods(step)
         return FollowedLog(self._client, detail.run.id, step)
 
+    def workflow_name(self, run: str) -> str:
+        """Returns the name of a run's workflow, by which ML Metadata knows the run.
+
+        Raises:
+            ClusterError: If there is no such run, or it has not started.
+        """
+        name = status_of(self._detail(run)).name
+        if name is None:
+            raise ClusterError(f"{run}: has no workflow yet; it has not started")
+        return name
+
     def terminate(self, run: str) -> RunView:
         """Asks Kubeflow to end a run.
 

@@ -96,6 +96,11 @@ class WorkflowStatus:
             raise ClusterError(f"the run's workflow cannot be read: {error}") from error
 
     @property
+    def name(self) -> str | None:
+        """The workflow's name; ``None`` before it has one."""
+        return (self._manifest.get("metadata") or {}).get("name") or None
+
+    @property
     def message(self) -> str | None:
         """What Argo says of the workflow."""
         return self._status.get("message") or None

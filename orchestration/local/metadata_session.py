@@ -18,6 +18,9 @@ from orchestration.local.isolation import isolated_command
 from orchestration.metadata_target import GrpcTarget, MetadataTarget, MySqlTarget
 from orchestration.workflow import Workflow
 
+#: Variable with the password of a MySQL user, as MySQL's own clients read it.
+PASSWORD_VARIABLE = "MYSQL_PWD"  # noqa: S105 (a variable's name)
+
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 
@@ -43,7 +46,7 @@ def serve(target: MetadataTarget, password: str | None, log: pathlib.Path) -> It
         return
     environment = dict(os.environ)
     if password is not None:
-        environment["MYSQL_PWD"] = password
+        environment[PASSWORD_VARIABLE] = password
     # Not a pipe, which would stop a server that nobody reads, and not the log, which others write.
     with log.open("ab") as output, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(

@@ -6,7 +6,6 @@ server in ``metadata_server`` needs no knowledge of single messages.
 
 import os
 import re
-import socket
 import threading
 import time
 
@@ -15,6 +14,7 @@ from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
 
 from components.errors import MetadataError
+from components.mysql_server import check_mysql
 from orchestration.metadata_target import MetadataTarget, MySqlTarget, SqliteTarget
 
 # A store that another process is creating just now: it is ready within a second.
@@ -157,7 +157,10 @@ def _open(target: MetadataTarget, password: str | None) -> object:
         # An absolute path is never taken for a "file:" URI or ":memory:".
         config.sqlite.filename_uri = str(target.path.absolute())
     elif isinstance(target, MySqlTarget):
-        address = _check_mysql(target)
+        try:
+            address = check_mysql(target.host, target.port, _MYSQL_TIMEOUT_SECONDS)
+        except MetadataError as error:
+            raise MetadataError(f"metadata store {target}: {error}") from error
         # The core's client takes "localhost" for a Unix socket, whatever the port.
         config.mysql.host = address if target.host.lower() == "localhost" else target.host
         config.mysql.port = target.port
@@ -214,34 +217,3 @@ def _check_sqlite(target: SqliteTarget) -> None:
     except OSError as error:
         reason = f"{error.strerror}: name another file"
     raise MetadataError(f"metadata store {target}: {reason}")
-
-
-def _check_mysql(target: MySqlTarget) -> str:
-    """Returns the server's address; refuses, within a bound, one that is away or is none.
-
-    The core would wait minutes for either, says only "errno: " then, and keeps the whole
-    interpreter waiting. A MySQL server speaks first, with version 10 of its handshake, or with
-    an error: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html
-    """
-    where = f"metadata store {target}"
-    try:
-        with socket.create_connection(
-            (target.host, target.port), timeout=_MYSQL_TIMEOUT_SECONDS
-        ) as connection:
-            greeting = connection.recv(512)
-            address = connection.getpeername()[0]
-    except OSError as error:
-        raise MetadataError(
-            f"{where}: no MySQL server can be reached at {target.authority} "
-            f"({error.strerror or error}): check host and port and that it runs"
-        ) from error
-    # Four bytes of packet header, then the kind.
-    kind = greeting[4:5]
-    if kind == b"\xff":
-        reason = greeting[7:].decode("utf-8", "replace").strip()
-        raise MetadataError(f"{where}: the MySQL server refuses connections: {reason}")
-    if kind != b"\x0a":
-        raise MetadataError(
-            f"{where}: what answers at {target.authority} is no MySQL server: check host and port"
-        )
-    return address

@@ -5,12 +5,14 @@ import os
 import pathlib
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from components.errors import PipelineError, RunError
 from orchestration.local import run_record
 from orchestration.local.followed_log import FollowedLog
+from orchestration.local.metadata_session import PASSWORD_VARIABLE, serve
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
+from orchestration.metadata_target import GrpcTarget, MetadataTarget
 from orchestration.package import read_package
 from orchestration.run_view import RunView, finite_numbers
 from orchestration.suggestion import did_you_mean
@@ -64,6 +66,38 @@ class LocalRuns:
             RunError: If there is no such run or step.
         """
         return FollowedLog(self._find_step(run, step), step)
+
+    def metadata_address(self, run: str) -> GrpcTarget:
+        """Returns the address of the metadata server of a run that goes on.
+
+        Raises:
+            RunError: If it does not go on.
+        """
+        folder = self._find(run)
+        if folder.process() is None:
+            raise RunError(f"{run}: {folder.observe().state}; it does not go on")
+        try:
+            host, _, port = folder.metadata_address.read_text(encoding="utf-8").rpartition(":")
+            return GrpcTarget(host.strip("[]"), int(port))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{run}: is only just starting; try again") from error
+
+    @contextlib.contextmanager
+    def metadata(self, run: str) -> Iterator[GrpcTarget]:
+        """Gives access to the metadata of a run, be it that it goes on or has ended.
+
+        Raises:
+            RunError: If there is no such run.
+            MetadataError: If its store cannot be opened.
+        """
+        folder = self._find(run)
+        if folder.process():
+            yield self.metadata_address(run)
+            return
+        target = MetadataTarget.parse(folder.read().metadata)
+        password = os.environ.get(PASSWORD_VARIABLE)
+        with serve(target, password, folder.host_log) as address:
+            yield address
 
     def terminate(self, run: str) -> RunView:
         """Ends a run as Ctrl-C would, and waits until it has ended.

@@ -21,9 +21,6 @@ from orchestration.validation.refusal import refuse
 from orchestration.workflow import Workflow
 from orchestration.workflow_parser import parse_workflow
 
-#: Variable with the password of a MySQL user, as MySQL's own clients read it.
-_PASSWORD_VARIABLE = "MYSQL_PWD"  # noqa: S105 (a variable's name)
-
 # An address that stands for the metadata service while a run is only checked.
 _NO_SERVER = GrpcTarget("127.0.0.1", 1)
 
@@ -128,7 +125,7 @@ def make_plan(options: RunOptions, package: WorkflowPackage) -> Plan:
         record=record,
         folder=folder,
         target=target,
-        password=own[1] if own is not None else os.environ.get(_PASSWORD_VARIABLE),
+        password=own[1] if own is not None else os.environ.get(metadata_session.PASSWORD_VARIABLE),
     )
 
 
@@ -165,7 +162,7 @@ def resume_plan(folder: RunFolder, package: WorkflowPackage) -> Plan:
         record=record,
         folder=folder,
         target=MetadataTarget.parse(record.metadata),
-        password=own[1] if own is not None else os.environ.get(_PASSWORD_VARIABLE),
+        password=own[1] if own is not None else os.environ.get(metadata_session.PASSWORD_VARIABLE),
     )
 
 

@@ -131,6 +131,11 @@ class RunFolder:
         return self.path / "workflow.yaml"
 
     @property
+    def metadata_address(self) -> pathlib.Path:
+        """The address of the run's metadata server, ``HOST:PORT``, as long as that runs."""
+        return self.path / "metadata-address"
+
+    @property
     def host_log(self) -> pathlib.Path:
         """What the process that forks the steps prints."""
         return self.path / "host.log"

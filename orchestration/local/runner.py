@@ -31,17 +31,22 @@ from orchestration.workflow import TFX_ENTRY_POINTS
 #: What is called with the record at a run's end, however it ends.
 Report = Callable[[RunRecord], None]
 
+_PAGE_SECONDS = 120.0
+
 #: How many lines of a failed step's log are shown.
 _LOG_LINES = 15
 
 
-def run(options: RunOptions, console: Console, report: Report) -> None:
+def run(
+    options: RunOptions, console: Console, report: Report, page: pathlib.Path | None = None
+) -> None:
     """Runs a workflow.
 
     Args:
         options: What to run, and how.
         console: Where to show how it goes.
         report: Is called with the record at the run's end, unless it was refused.
+        page: HTML file to write the run's report to.
 
     Raises:
         PipelineError: If the workflow is refused, or the run has failed.
@@ -50,7 +55,7 @@ def run(options: RunOptions, console: Console, report: Report) -> None:
     package = read_package(options.package)
     with StepLauncher(_modules(package.text)) as launcher:
         plan = make_plan(options, package)
-        _go(plan, options.home, console, report, launcher)
+        _go(plan, options.home, console, report, launcher, page)
 
 
 def resume(run_id: str, home: pathlib.Path, console: Console, report: Report) -> None:
@@ -87,7 +92,12 @@ def resume_command(run_id: str, home: pathlib.Path) -> str:
 
 
 def _go(
-    plan: Plan, home: pathlib.Path, console: Console, report: Report, launcher: StepLauncher
+    plan: Plan,
+    home: pathlib.Path,
+    console: Console,
+    report: Report,
+    launcher: StepLauncher,
+    page: pathlib.Path | None = None,
 ) -> None:
     """Runs the steps, and keeps and reports how it went, whatever happens."""
     record, folder = plan.record, plan.folder
@@ -101,7 +111,7 @@ def _go(
     state = run_record.FAILED
     try:
         with _interrupted_by_signals():
-            succeeded = _run_steps(plan, console, launcher)
+            succeeded = _run_steps(plan, console, launcher, page)
         state = run_record.SUCCEEDED if succeeded else run_record.FAILED
     except KeyboardInterrupt:
         state = run_record.TERMINATED
@@ -116,12 +126,15 @@ def _go(
         raise RunError(_failure(plan, hint))
 
 
-def _run_steps(plan: Plan, console: Console, launcher: StepLauncher) -> bool:
+def _run_steps(
+    plan: Plan, console: Console, launcher: StepLauncher, page: pathlib.Path | None
+) -> bool:
     record, folder = plan.record, plan.folder
     display = Display(console, plan.workflow)
     try:
         with metadata_session.serve(plan.target, plan.password, folder.host_log) as address:
             store = connect(address)
+            folder.metadata_address.write_text(f"{address.authority}\n", encoding="utf-8")
             claim_outputs(plan, store)
             executor = Executor(
                 workflow=plan.workflow,
@@ -135,15 +148,38 @@ def _run_steps(plan: Plan, console: Console, launcher: StepLauncher) -> bool:
             with display:
                 executor.run()
                 record.result = run_result(plan.workflow, record, folder, store, launcher)
+            if page is not None:
+                record.close(run_record.SUCCEEDED if executor.succeeded else run_record.FAILED)
+                folder.write(record)
+                console.print(Text(_write_page(plan, launcher, page)), soft_wrap=True)
             return executor.succeeded
     finally:
+        with contextlib.suppress(OSError):
+            folder.metadata_address.unlink(missing_ok=True)
         # A full disk or a removed folder is told of by what the run itself could not write.
         with contextlib.suppress(OSError), folder.host_log.open("ab") as log:
             log.write(launcher.log())
 
 
+def _write_page(plan: Plan, launcher: StepLauncher, page: pathlib.Path) -> str:
+    """Writes the report in the process that has imported what reads the artifacts.
+
+    Returns:
+        A line that says where it is, or that it could not be written: no reason to fail the run.
+    """
+    home = plan.folder.path.parent.parent
+    module = "orchestration.report.build"
+    argv = ("python", "-m", module, str(home), plan.record.id, str(page.absolute()))
+    launcher.launch("report", argv, os.environ, plan.folder.path, plan.folder.host_log)
+    exited = launcher.wait_for("report", _PAGE_SECONDS)
+    if exited is None or exited.code != 0:
+        return f"warning: {page}: the report cannot be written; see {plan.folder.host_log}"
+    return f"report: {page}"
+
+
 def _finish(plan: Plan, state: str, console: Console) -> None:
-    plan.record.close(state)
+    if plan.record.state == run_record.RUNNING:
+        plan.record.close(state)
     try:
         plan.folder.write(plan.record)
     except RunError as error:

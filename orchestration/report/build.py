@@ -1,4 +1,4 @@
-"""Makes the report of a local run: ``python -m orchestration.report.build HOME RUN STORE FILE``.
+"""Makes the report of a run: ``python -m orchestration.report.build HOME RUN FILE`` of one here.
 
 The readers of some artifacts import TensorFlow, which takes seconds: at a run's end this runs in
 the process that has it imported.
@@ -10,14 +10,13 @@ from collections.abc import Mapping
 
 import ml_metadata
 
+from components.charts.artifacts import sections_of
 from components.errors import PipelineError
-from orchestration.local import metadata_session
 from orchestration.local.observing import LocalRuns
 from orchestration.metadata_client import connect
-from orchestration.metadata_target import MetadataTarget
 from orchestration.package import read_package
 from orchestration.report import page
-from orchestration.report.artifact_sections import artifact_sections, artifacts_of_run
+from orchestration.report.run_artifacts import artifacts_of_run
 from orchestration.report.run_sections import steps_section, summary_section, utc
 from orchestration.run_view import RunView
 from orchestration.workflow import Workflow
@@ -44,17 +43,42 @@ def write_report(
     sections = [
         summary_section(view, _labels(workflow)),
         steps_section(view, workflow),
-        *artifact_sections(artifacts_of_run(store, view.id)),
+        *sections_of(artifacts_of_run(store, view.id), with_missing=True),
     ]
     page.write(out, page.render(view.name, f"{view.state}, {utc(view.started)}", sections))
 
 
-def local_workflow(home: pathlib.Path, run_id: str) -> Workflow | None:
-    """Returns the workflow of a local run, or ``None`` where it cannot be read."""
+def write_local_report(
+    home: pathlib.Path, run: str | None, out: pathlib.Path | None
+) -> pathlib.Path:
+    """Writes the report of a run on this machine.
+
+    Args:
+        home: Folder that keeps the runs.
+        run: The run; ``None`` for the newest.
+        out: The file; ``None`` for one in the run's folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        PipelineError: If there is no such run, its store cannot be opened, or the file cannot be
+            written.
+    """
+    runs = LocalRuns(home)
+    view = runs.get(run)
+    folder = home / "runs" / view.id
+    with runs.metadata(view.id) as address:
+        path = out or folder / "report.html"
+        write_report(view, _workflow(folder), connect(address), path)
+    return path
+
+
+def _workflow(folder: pathlib.Path) -> Workflow | None:
     try:
-        return parse_workflow(read_package(home / "runs" / run_id / "workflow.yaml").manifest)
+        return parse_workflow(read_package(folder / "workflow.yaml").manifest)
     except PipelineError:
-        return None
+        return None  # The rest of the page needs none.
 
 
 def _labels(workflow: Workflow | None) -> Mapping[str, str]:
@@ -68,13 +92,5 @@ def _labels(workflow: Workflow | None) -> Mapping[str, str]:
     }
 
 
-def main(home: pathlib.Path, run_id: str, target: str, out: pathlib.Path) -> None:
-    """Writes the report of a run that is in a folder here."""
-    view = LocalRuns(home).get(run_id)
-    log = home / "runs" / run_id / "host.log"
-    with metadata_session.serve(MetadataTarget.parse(target), None, log) as address:
-        write_report(view, local_workflow(home, run_id), connect(address), out)
-
-
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4]))
+    write_local_report(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]))

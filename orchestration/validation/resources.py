@@ -40,7 +40,7 @@ def request(workflow: Workflow) -> Iterator[Problem]:
         resources = container["resources"]
         for name, node in resources["requests"].items():
             wanted, most = _parse(node), _parse(resources["limits"][name])
-            if wanted is not None and most is not None and wanted > most and not _extended(name):
+            if wanted is not None and most is not None and wanted > most and not is_extended(name):
                 yield Problem(
                     node,
                     f"the request of {node.value} {name} is above the limit of "
@@ -81,22 +81,34 @@ RULES = (quantity, request, extended_resource)
 
 def _extended_names(requests: Node, limits: Node) -> list[str]:
     names = dict.fromkeys(name for node in (requests, limits) for name, _ in node.items())
-    return [name for name in names if _extended(name)]
+    return [name for name in names if is_extended(name)]
 
 
-def _extended(name: str) -> bool:
+def is_extended(name: str) -> bool:
     """Tells whether a resource is counted by a device plugin (IsExtendedResourceName)."""
     return "/" in name and "kubernetes.io/" not in name
 
 
-def _parse(node: Node) -> decimal.Decimal | None:
-    """Returns a quantity's value, ``None`` if it is not one or not there."""
-    if isinstance(node.value, bool) or not isinstance(node.value, str | int | float):
+def quantity_value(value: object) -> decimal.Decimal | None:
+    """Returns the value of a quantity such as ``500m`` or ``4Gi``.
+
+    Args:
+        value: What stands in YAML.
+
+    Returns:
+        Cores, bytes or devices; ``None`` if it is not a quantity.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = str(node.value)
+    text = str(value)
     if _QUANTITY.fullmatch(text) is None:
         return None
     # Imported here, because it takes a quarter of a second.
     from kubernetes.utils import quantity as kubernetes_quantity
 
     return decimal.Decimal(kubernetes_quantity.parse_quantity(text))
+
+
+def _parse(node: Node) -> decimal.Decimal | None:
+    """Returns a quantity's value, ``None`` if it is not one or not there."""
+    return quantity_value(node.value)

@@ -135,6 +135,8 @@ def compile_workflow(settings: Settings, package: pathlib.Path | None = None) ->
             "fsGroup": settings.security.group,
             "runAsNonRoot": True,
             "runAsUser": settings.security.user,
+            # The Pod Security Standard "restricted" asks for it.
+            "seccompProfile": {"type": "RuntimeDefault"},
         }
     return canonical_yaml(workflow)
 
@@ -162,6 +164,7 @@ def init_components(settings: Settings) -> list[Any]:
         serving_model_dir=settings.serving_model_dir,
         module_file=settings.module_file,
         schema_file=settings.schema_file,
+        approval_timeout_seconds=settings.approval_timeout_seconds,
         transform_config={
             "code_hash": code_hash(package, PREPROCESSING_MODULES),
             "text_encoder": text_encoder,

@@ -1,5 +1,6 @@
 """From settings to the OpFuncs that set up each component's pod."""
 
+import dataclasses
 import posixpath
 
 from components import entrypoint
@@ -30,6 +31,18 @@ _LABELS = {
 
 _EXIT_HANDLER_POD = PodSettings(cpu="100m", memory="256Mi", memory_limit="1Gi", timeout_seconds=600)
 
+# It waits, but has TFX imported.
+_WAITING_POD = PodSettings(
+    cpu="50m",
+    memory="1Gi",
+    memory_limit="2Gi",
+    retries=5,
+    retry_policy="OnError",
+    retry_backoff_seconds=30,
+    retry_backoff_factor=2,
+)
+_APPROVAL_MARGIN_SECONDS = 600
+
 
 def pod_op_funcs(settings: Settings) -> list[OpFunc]:
     """Returns the OpFuncs for the settings, in the order in which they apply.
@@ -53,6 +66,10 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
         package = posixpath.dirname(settings.module_file)
         python_path = op_funcs.environment({"PYTHONPATH": posixpath.dirname(package)})
         funcs += [op_funcs.only_for(component_id, python_path) for component_id in _USER_CODE]
+    if settings.approval_timeout_seconds is not None:
+        seconds = settings.approval_timeout_seconds + _APPROVAL_MARGIN_SECONDS
+        waiting = dataclasses.replace(_WAITING_POD, timeout_seconds=seconds)
+        funcs.append(op_funcs.only_for("Approval", *_component(waiting)))
     for component_id in COMPONENT_IDS:
         node_ids = [component_id]
         if component_id == "SchemaGen":
@@ -88,7 +105,7 @@ def _entry_points(settings: Settings) -> list[OpFunc]:
                 mounts, expected, METRICS_PATH if node_id in _WITH_METRICS else None
             ),
         )
-        for node_id in (*COMPONENT_IDS, "ImportSchemaGen")
+        for node_id in (*COMPONENT_IDS, "ImportSchemaGen", "Approval")
     ]
 
 

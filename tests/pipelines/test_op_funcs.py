@@ -221,6 +221,51 @@ def test_use_gcp_secret_takes_the_key_by_another_name() -> None:
     assert {variable["value"] for variable in variables} == {"/secret/gcp-credentials/key.json"}
 
 
+def of_tfx(op: dsl.ContainerOp) -> None:
+    """Gives a step what KubeflowDagRunner gives it."""
+    op.command = ["python", "-m", "tfx.entry_point"]
+    op.arguments = ["--node_id", "Trainer"]
+    op.output_artifact_paths = {"mlpipeline-ui-metadata": "/tmp/ui.json"}
+
+
+def test_entry_point_runs_the_steps_arguments_after_its_own() -> None:
+    container = template(of_tfx, op_funcs.entry_point(["--mount_path", "/m"], {}, None))[
+        "container"
+    ]
+
+    assert container["command"] == ["python", "-m", op_funcs.ENTRY_POINT_MODULE]
+    assert container["args"] == ["--mount_path", "/m", "--", "--node_id", "Trainer"]
+
+
+def test_entry_point_without_metrics_leaves_the_steps_artifacts_as_they_are() -> None:
+    step = template(of_tfx, op_funcs.entry_point([], {}, None))
+
+    assert step["outputs"] == template(of_tfx)["outputs"]
+
+
+def test_entry_point_with_metrics_leaves_them_for_kubeflow() -> None:
+    step = template(of_tfx, op_funcs.entry_point([], {}, "/tmp/metrics.json"))
+
+    assert step["container"]["args"][:3] == ["--metrics_path", "/tmp/metrics.json", "--"]
+    paths = {artifact["name"]: artifact["path"] for artifact in step["outputs"]["artifacts"]}
+    assert paths == {
+        "mlpipeline-ui-metadata": "/tmp/ui.json",
+        "mlpipeline-metrics": "/tmp/metrics.json",
+    }
+
+
+def test_entry_point_reads_what_it_expects_from_the_pods_labels() -> None:
+    step = template(of_tfx, op_funcs.entry_point([], {"EXPECTED": ("team/version", "1.2")}, None))
+
+    assert step["metadata"]["labels"]["team/version"] == "1.2"
+    assert step["container"]["env"] == [
+        {
+            "name": "EXPECTED",
+            "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['team/version']"}},
+        }
+    ]
+
+
 def test_security_context_is_unprivileged() -> None:
     assert added(op_funcs.security_context(1000, 2000)) == {
         "container": {
@@ -246,11 +291,11 @@ def test_image_pull_policy() -> None:
 
 
 def test_pod_metadata_is_added_to_what_is_there() -> None:
-    def of_tfx(op: dsl.ContainerOp) -> None:
+    def labelled(op: dsl.ContainerOp) -> None:
         op.add_pod_label("add-pod-env", "true")
         op.add_pod_annotation("note", "TFX's")
 
-    metadata = template(of_tfx, op_funcs.pod_metadata({"team": "a"}, {"example.com/b": "c d"}))[
+    metadata = template(labelled, op_funcs.pod_metadata({"team": "a"}, {"example.com/b": "c d"}))[
         "metadata"
     ]
 

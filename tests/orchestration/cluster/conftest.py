@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestration import cli
 from orchestration.cluster.connection import Connection, connect
 from tests.kubeflow_server import KubeflowServer, running_kubeflow
 
@@ -24,6 +25,20 @@ def no_settings_of_this_machine(
             monkeypatch.delenv(name)
     context = tmp_path_factory.mktemp("kfp") / "context.json"
     monkeypatch.setattr(kfp.Client, "LOCAL_KFP_CONTEXT", str(context))
+
+
+@pytest.fixture
+def command_line(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command line; returns its status, output and errors."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(map(str, words)))
+        shown = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, shown.out, shown.err
+
+    return run
 
 
 @pytest.fixture

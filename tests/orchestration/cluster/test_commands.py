@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from orchestration import cli
 from orchestration.cluster import connection as connections
 from tests.kubeflow_server import KubeflowServer
 
@@ -17,20 +16,12 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def command(
-    kubeflow: KubeflowServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    kubeflow: KubeflowServer, command_line: Command, monkeypatch: pytest.MonkeyPatch
 ) -> Command:
-    """Runs a command line; returns its status, output and errors."""
+    """Runs a command line against the server; returns its status, output and errors."""
     monkeypatch.setenv("KFP_HOST", kubeflow.url)
     monkeypatch.setattr("orchestration.cluster.commands._LOOK_EVERY", {"here": 0.1, "cluster": 0.1})
-
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(list(map(str, words)))
-        shown = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, shown.out, shown.err
-
-    return run
+    return command_line
 
 
 def test_upload_prints_the_version_and_its_page(

@@ -1,0 +1,115 @@
+"""Decisions of people on the model of a run, kept in ML Metadata."""
+
+import dataclasses
+
+import ml_metadata
+from ml_metadata import errors
+from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Artifact, Execution
+
+from components.errors import MetadataError, RunError
+from components.execution_outcome import executions_of_run
+
+#: Type of the execution that waits for a decision.
+APPROVAL_TYPE = "components.approval.Approval"
+
+_OPEN = (Execution.NEW, Execution.RUNNING, Execution.FAILED)
+
+_DECISION_TYPE = "complaint_pipeline.Decision"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What somebody has decided.
+
+    Attributes:
+        approved: Whether the model may be pushed.
+        by: Who has decided.
+        note: Why; may be empty.
+        milliseconds: When, in milliseconds since 1970; 0 for now.
+    """
+
+    approved: bool
+    by: str
+    note: str = ""
+    milliseconds: int = 0
+
+
+def open_execution(store: ml_metadata.MetadataStore, run_id: str) -> Execution | None:
+    """Returns the execution of a run that has asked for a decision and not got it, or ``None``.
+
+    TFX takes up a failed execution again where the step is started again, and leaves its state:
+    a failed one may be waiting, or be about to.
+
+    Raises:
+        MetadataError: If the store does not answer.
+    """
+    try:
+        found = [
+            execution
+            for execution in executions_of_run(store, run_id)
+            if execution.type == APPROVAL_TYPE and execution.last_known_state in _OPEN
+        ]
+    except errors.StatusError as error:
+        raise MetadataError(f"the metadata store does not answer: {error}") from error
+    return found[-1] if found else None
+
+
+def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) -> None:
+    """Records a decision.
+
+    Args:
+        store: The run's metadata store.
+        run_id: The run, as ML Metadata knows it: the workflow's name.
+        decision: The decision.
+
+    Raises:
+        RunError: If the run does not wait for one.
+        MetadataError: If the store does not answer.
+    """
+    if open_execution(store, run_id) is None:
+        raise RunError(
+            f"{run_id}: does not wait for an approval; look at it with 'complaint-pipeline status'"
+        )
+    kind = metadata_store_pb2.ArtifactType(
+        name=_DECISION_TYPE,
+        properties={
+            "approved": metadata_store_pb2.INT,
+            "by": metadata_store_pb2.STRING,
+            "note": metadata_store_pb2.STRING,
+        },
+    )
+    try:
+        artifact = Artifact(type_id=store.put_artifact_type(kind))
+        artifact.properties["approved"].int_value = int(decision.approved)
+        artifact.properties["by"].string_value = decision.by
+        artifact.properties["note"].string_value = decision.note
+        (artifact_id,) = store.put_artifacts([artifact])
+        run = store.get_context_by_type_and_name("pipeline_run", run_id)
+        attribution = metadata_store_pb2.Attribution(artifact_id=artifact_id, context_id=run.id)
+        store.put_attributions_and_associations([attribution], [])
+    except errors.StatusError as error:
+        raise MetadataError(f"the metadata store does not answer: {error}") from error
+
+
+def newest_decision(store: ml_metadata.MetadataStore, run_id: str) -> Decision | None:
+    """Returns the newest decision on a run, or ``None``.
+
+    Raises:
+        MetadataError: If the store does not answer.
+    """
+    try:
+        run = store.get_context_by_type_and_name("pipeline_run", run_id)
+        artifacts = [] if run is None else store.get_artifacts_by_context(run.id)
+    except errors.StatusError as error:
+        raise MetadataError(f"the metadata store does not answer: {error}") from error
+    decisions = [artifact for artifact in artifacts if artifact.type == _DECISION_TYPE]
+    if not decisions:
+        return None
+    newest = max(decisions, key=lambda artifact: artifact.id)
+    return Decision(
+        approved=newest.properties["approved"].int_value == 1,
+        by=newest.properties["by"].string_value,
+        note=newest.properties["note"].string_value,
+        milliseconds=newest.create_time_since_epoch,
+    )

@@ -1,0 +1,84 @@
+"""The artifacts of a run, or of a step, as sections of a page."""
+
+from collections.abc import Callable, Mapping
+
+from components.charts.section import Note, Section
+from components.execution_outcome import Artifact
+
+_Make = Callable[[Mapping[str, Artifact]], Section]
+
+
+def section_kinds() -> Mapping[str, _Make]:
+    """Returns what makes a section of each type of artifact, in the order of the pipeline.
+
+    What is made gets all artifacts by the name of their type.
+    """
+    # Imported here: some bring plotly, which a command that only asks for help does not need.
+    from components.charts.anomalies import anomalies_section
+    from components.charts.evaluation import evaluation_section
+    from components.charts.model import model_section
+    from components.charts.schema import schema_section
+    from components.charts.statistics import statistics_section
+    from components.charts.training import training_section
+    from components.charts.transform import transform_section
+
+    def evaluated(artifacts: Mapping[str, Artifact]) -> Section:
+        blessing = artifacts.get("ModelBlessing")
+        blessed = None if blessing is None else blessing.custom_properties["blessed"].int_value == 1
+        return evaluation_section(artifacts["ModelEvaluation"].uri, blessed)
+
+    def pushed(artifacts: Mapping[str, Artifact]) -> Section:
+        properties = artifacts["PushedModel"].custom_properties
+        return model_section(properties["pushed_destination"].string_value)
+
+    return {
+        "ExampleStatistics": lambda found: statistics_section(found["ExampleStatistics"].uri),
+        "Schema": lambda found: schema_section(found["Schema"].uri),
+        "ExampleAnomalies": lambda found: anomalies_section(found["ExampleAnomalies"].uri),
+        "TransformGraph": lambda found: transform_section(found["TransformGraph"].uri),
+        "ModelRun": lambda found: training_section(found["ModelRun"].uri),
+        "ModelEvaluation": evaluated,
+        "PushedModel": pushed,
+    }
+
+
+#: Anchor and title of the section of each type of artifact where it cannot be made.
+_TITLES = {
+    "ExampleStatistics": ("statistics", "Data"),
+    "Schema": ("schema", "Schema"),
+    "ExampleAnomalies": ("anomalies", "Anomalies"),
+    "TransformGraph": ("transform", "Transform"),
+    "ModelRun": ("training", "Training"),
+    "ModelEvaluation": ("evaluation", "Evaluation"),
+    "PushedModel": ("model", "Pushed model"),
+}
+
+
+def sections_of(artifacts: Mapping[str, Artifact], *, with_missing: bool = False) -> list[Section]:
+    """Returns a section for each artifact that there is one for.
+
+    Args:
+        artifacts: Artifacts by the name of their type.
+        with_missing: Whether a section says where an artifact is missing.
+    """
+    sections = []
+    for kind, make in section_kinds().items():
+        anchor, title = _TITLES[kind]
+        if kind in artifacts:
+            sections.append(_guarded(anchor, title, artifacts[kind].uri, make, artifacts))
+        elif with_missing:
+            note = Note(text="This run has not come so far.")
+            sections.append(Section(id=anchor, title=title, blocks=[note]))
+    return sections
+
+
+def _guarded(
+    anchor: str, title: str, uri: str, make: _Make, artifacts: Mapping[str, Artifact]
+) -> Section:
+    """Makes a section; one that cannot be read must not take the page with it."""
+    try:
+        return make(artifacts)
+    except Exception as error:  # noqa: BLE001 (readers of many kinds)
+        reason = " ".join(str(error).split())
+        text = f"{uri} cannot be read: {type(error).__name__}: {reason}"
+        return Section(id=anchor, title=title, blocks=[Note(text=text, level="warning")])
