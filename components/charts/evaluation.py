@@ -5,13 +5,13 @@ was reached is what TFMA has recorded.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from components.charts.evaluation_figures import (
     BASELINE,
     CANDIDATE,
-    SLICES,
     calibration_figure,
+    drawn_slices,
     roc_figure,
     roc_points,
     slice_figure,
@@ -27,7 +27,14 @@ from components.charts.evaluation_files import (
     slice_text,
 )
 from components.charts.files import ArtifactError
-from components.charts.intervals import FEW, METHOD, class_counts, defined_value, interval
+from components.charts.intervals import (
+    FEW,
+    METHOD,
+    QUALITY_METRICS,
+    class_counts,
+    defined_value,
+    interval,
+)
 from components.charts.section import Block, Cell, Chart, Note, Section, Table
 from components.charts.text import counted, number_cell, number_text, short
 from components.charts.thresholds import Check, checks, missing_slices
@@ -39,6 +46,11 @@ _ROWS, _METRICS = 60, 12
 _COUNTS = ("example_count", "weighted_example_count")
 
 _AUC = "auc"
+
+_FEW_NOTE = (
+    f"Few examples: fewer than {FEW} positive or negative ones, so the intervals are rough. "
+    "With one class only, areas under curves mean nothing; TFMA has 0 there."
+)
 
 _PAIRED = (
     "Both models were measured on the same examples, so a change can be real although the "
@@ -123,7 +135,7 @@ def metric_blocks(evaluation: Evaluation) -> list[Block]:
     blocks: list[Block] = [_overall_table(evaluation)]
     slices = evaluation.slices()
     metric = _main_metric(evaluation)
-    if slices and metric is not None:
+    if metric is not None and drawn_slices(evaluation, metric):
         blocks.append(
             Chart(
                 title=f"{short(metric)} by slice",
@@ -217,47 +229,69 @@ def _overall_table(evaluation: Evaluation) -> Table:
 
 def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block]:
     names = [name for name in evaluation.of_candidate() if name not in _COUNTS]
-    shown, metrics = slices[:_ROWS], names[:_METRICS]
+    shown, columns = slices[:_ROWS], [short(name) for name in names[:_METRICS]]
     left_out = _left_out(len(slices), "slice")
     if len(names) > _METRICS:
         left_out = f"{left_out} Not shown: {counted(len(names) - _METRICS, 'metric')} more.".strip()
-    rows: list[list[Cell]] = []
-    changes: list[list[Cell]] = []
-    for key in shown:
-        candidate, baseline = evaluation.of_candidate(key), evaluation.of_baseline(key)
-        counts = class_counts(candidate)
-        start: list[Cell] = [short(slice_text(key)), number_cell(candidate.get("example_count"))]
-        rows.append(
-            [
-                *start,
-                None if counts is None else counts[0],
-                *(_with_interval(name, candidate) for name in metrics),
-                _rarity(counts),
-            ]
-        )
-        changes.append(
-            [*start, *(_change(candidate.get(name), baseline.get(name)) for name in metrics)]
-        )
-    columns = [short(name) for name in metrics]
+    with_interval = [name for name in names[:_METRICS] if name in QUALITY_METRICS]
+    others = [name for name in names[:_METRICS] if name not in QUALITY_METRICS]
     column = _column(slices)
-    few = (
-        f"Few examples: fewer than {FEW} positive or negative ones, so the intervals are rough. "
-        "With one class only, areas under curves mean nothing; TFMA has 0 there."
-    )
-    blocks: list[Block] = [
-        Table(
-            title="Metrics by slice, with 95% intervals",
-            columns=[column, "examples", "positive", *columns, "note"],
-            rows=rows,
-            note=" ".join(note for note in (few, left_out) if note),
+
+    def row(key: Slice, cells: Iterable[Cell]) -> list[Cell]:
+        return [
+            short(slice_text(key)),
+            number_cell(evaluation.of_candidate(key).get("example_count")),
+            *cells,
+        ]
+
+    blocks: list[Block] = []
+    if with_interval:
+        rows = []
+        for key in shown:
+            metrics = evaluation.of_candidate(key)
+            counts = class_counts(metrics)
+            cells: list[Cell] = [None if counts is None else counts[0]]
+            cells += [_with_interval(name, metrics) for name in with_interval]
+            rows.append(row(key, [*cells, _rarity(counts)]))
+        blocks.append(
+            Table(
+                title="Quality by slice, with 95% intervals",
+                columns=[column, "examples", "positive", *map(short, with_interval), "note"],
+                rows=rows,
+                note=f"{_FEW_NOTE} {left_out}".strip(),
+            )
         )
-    ]
+    if others:
+        rows = [
+            row(key, [number_cell(evaluation.of_candidate(key).get(name)) for name in others])
+            for key in shown
+        ]
+        blocks.append(
+            Table(
+                title="Other metrics by slice",
+                columns=[column, "examples", *map(short, others)],
+                rows=rows,
+                note=left_out,
+            )
+        )
     if evaluation.baseline is not None:
+        rows = []
+        for key in shown:
+            candidate, baseline = evaluation.of_candidate(key), evaluation.of_baseline(key)
+            rows.append(
+                row(
+                    key,
+                    [
+                        _change(defined_value(name, candidate), defined_value(name, baseline))
+                        for name in names[:_METRICS]
+                    ],
+                )
+            )
         blocks.append(
             Table(
                 title="Change against the baseline by slice",
                 columns=[column, "examples", *columns],
-                rows=changes,
+                rows=rows,
                 note=left_out,
             )
         )
@@ -318,22 +352,25 @@ def _main_metric(evaluation: Evaluation) -> str | None:
 
 
 def _slices_text(evaluation: Evaluation, metric: str) -> str:
-    drawn = evaluation.slices()[:SLICES]
+    drawn = drawn_slices(evaluation, metric)
     values = {key: defined_value(metric, evaluation.of_candidate(key)) for key in drawn}
     known = [key for key in drawn if math.isfinite(values[key])]
     # The extremes of slices with few examples are chance.
     known = [key for key in known if not _rarity(class_counts(evaluation.of_candidate(key)))]
-    parts = [f"{short(metric)} of all examples: {_with_interval(metric, evaluation.of_candidate())}"]
+    text = f"{short(metric)} of all examples: {_with_interval(metric, evaluation.of_candidate())}"
     if known:
         low, high = min(known, key=values.__getitem__), max(known, key=values.__getitem__)
-        parts += [
-            f"{word} of the slices with enough examples: "
-            f"{_with_interval(metric, evaluation.of_candidate(key))} for {short(slice_text(key), 60)}"
-            for word, key in (("lowest", low), ("highest", high))
-        ]
+        lowest, highest = (
+            f"{_with_interval(metric, evaluation.of_candidate(key))} for "
+            f"{short(slice_text(key), 60)}"
+            for key in (low, high)
+        )
+        text += f"; of the slices with enough examples, {lowest} is lowest and {highest} highest"
     left_out = len(evaluation.slices()) - len(drawn)
-    more = f" {counted(left_out, 'smaller slice')} not drawn." if left_out > 0 else ""
-    return f"{'; '.join(parts)}.{more}"
+    more = (
+        f" Not drawn: {counted(left_out, 'slice')}, small or without a value." if left_out else ""
+    )
+    return f"{text}.{more}"
 
 
 def _with_interval(name: str, metrics: Mapping[str, float]) -> str | None:
@@ -346,7 +383,10 @@ def _with_interval(name: str, metrics: Mapping[str, float]) -> str | None:
 
 def _interval_text(name: str, metrics: Mapping[str, float]) -> str | None:
     bounds = interval(name, metrics)
-    return None if bounds is None else f"{number_text(bounds[0])} to {number_text(bounds[1])}"
+    if bounds is None:
+        return None
+    # On one line, or a narrow table has four lines of it.
+    return f"{number_text(bounds[0])}\u00a0to\u00a0{number_text(bounds[1])}"
 
 
 def _change(candidate: float | None, baseline: float | None) -> Cell:

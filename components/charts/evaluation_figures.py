@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from plotly import graph_objects
 
 from components.charts import style
-from components.charts.evaluation_files import Bucket, ConfusionMatrix, Evaluation, slice_text
+from components.charts.evaluation_files import (
+    ALL,
+    Bucket,
+    ConfusionMatrix,
+    Evaluation,
+    Slice,
+    slice_text,
+)
 from components.charts.intervals import Interval, defined_value, interval, wilson
 from components.charts.section import label
 from components.charts.text import distinct_labels
@@ -30,11 +37,10 @@ def slice_figure(evaluation: Evaluation, metric: str) -> graph_objects.Figure:
     """Draws a metric by slice with its 95% intervals, beside the baseline's where there is one.
 
     Args:
-        evaluation: The evaluation. The 20 slices with most examples are drawn, below the line of
-            all examples.
+        evaluation: The evaluation; ``drawn_slices`` are drawn, below the line of all examples.
         metric: Name of the metric.
     """
-    keys = [(), *evaluation.slices()[:SLICES]]
+    keys = [ALL, *drawn_slices(evaluation, metric)]
     categories = distinct_labels([slice_text(key) for key in keys], _CATEGORY_LENGTH)
     # The first category is at the bottom, and so is the first trace within a category.
     from_bottom = list(reversed(list(zip(categories, keys, strict=True))))
@@ -42,9 +48,13 @@ def slice_figure(evaluation: Evaluation, metric: str) -> graph_objects.Figure:
     if evaluation.baseline is not None:
         models.append((BASELINE, evaluation.of_baseline))
     traces = []
+    shown: list[float] = []
     for name, metrics_of in models:
         metrics = [metrics_of(key) for _, key in from_bottom]
         values = [_finite(defined_value(metric, each)) for each in metrics]
+        intervals = [interval(metric, each) for each in metrics]
+        shown += [value for value in values if value is not None]
+        shown += itertools.chain.from_iterable(_known(intervals))
         traces.append(
             graph_objects.Scatter(
                 name=name,
@@ -52,7 +62,7 @@ def slice_figure(evaluation: Evaluation, metric: str) -> graph_objects.Figure:
                 orientation="h",
                 x=values,
                 y=[category for category, _ in from_bottom],
-                error_x=_bars(values, [interval(metric, each) for each in metrics]),
+                error_x=_bars(values, intervals),
                 marker={"size": 9},
             )
         )
@@ -62,9 +72,27 @@ def slice_figure(evaluation: Evaluation, metric: str) -> graph_objects.Figure:
         scattermode="group",
         height=_REST + len(keys) * (_PER_SLICE + _PER_MODEL * len(models)),
         showlegend=len(models) > 1,
-        xaxis={"title": {"text": label(metric)}},
+        xaxis={"title": {"text": label(metric)}, "range": _range(shown)},
         yaxis={"type": "category"},
     )
+
+
+def drawn_slices(evaluation: Evaluation, metric: str) -> list[Slice]:
+    """Returns the slices of a figure: the 20 with most examples of those that have the metric.
+
+    Args:
+        evaluation: The evaluation.
+        metric: Name of the metric.
+    """
+    found = [
+        key
+        for key in evaluation.slices()
+        if any(
+            math.isfinite(defined_value(metric, metrics))
+            for metrics in (evaluation.of_candidate(key), evaluation.of_baseline(key))
+        )
+    ]
+    return found[:SLICES]
 
 
 def roc_points(matrices: Sequence[ConfusionMatrix]) -> list[tuple[float, float, float]]:
@@ -83,10 +111,8 @@ def roc_points(matrices: Sequence[ConfusionMatrix]) -> list[tuple[float, float, 
         negatives = matrix.false_positives + matrix.true_negatives
         if not (positives > 0 and negatives > 0):
             return []
-        points.append(
-            (matrix.false_positives / negatives, matrix.true_positives / positives)
-            + (matrix.threshold,)
-        )
+        rates = matrix.false_positives / negatives, matrix.true_positives / positives
+        points.append((*rates, matrix.threshold))
     points.sort(key=lambda point: (point[0], point[1]))
     # Above the highest prediction, and below the lowest one, thresholds have the same point.
     return [next(same) for _, same in itertools.groupby(points, key=lambda point: point[:2])]
@@ -146,7 +172,9 @@ def calibration_figure(curves: Mapping[str, Sequence[Bucket]]) -> graph_objects.
         shares = [_finite(bucket.labels / bucket.examples) for bucket in buckets]
         predicted = [_finite(bucket.predictions / bucket.examples) for bucket in buckets]
         ranges = [wilson(bucket.labels, round(bucket.examples)) for bucket in buckets]
-        highest = max([highest, *(x for x in predicted if x), *(high for _, high in _known(ranges))])
+        highest = max(
+            [highest, *(x for x in predicted if x), *(high for _, high in _known(ranges))]
+        )
         traces.append(
             graph_objects.Scatter(
                 name=label(name),
@@ -203,6 +231,15 @@ def _bars(
         "thickness": 1.5,
         "width": 3,
     }
+
+
+def _range(values: Sequence[float]) -> list[float] | None:
+    """Returns the range of an axis: plotly would begin at 0, far from what there is to see."""
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or 0.05
+    return [low - room, high + room]
 
 
 def _known(intervals: Sequence[Interval | None]) -> list[Interval]:

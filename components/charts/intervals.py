@@ -21,6 +21,9 @@ FEW = 10
 
 _AREAS = ("auc", "auc_precision_recall")
 
+#: TFMA's names of the measures of quality that have an interval here.
+QUALITY_METRICS = (*_AREAS, "binary_accuracy", "precision", "recall")
+
 #: Standard deviations of a normal distribution that hold 95% of it.
 _Z = 1.959963984540054
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from components.charts.evaluation_files import (
+    ALL,
     Evaluation,
     Slice,
     metric_name,
@@ -52,7 +53,7 @@ def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
         evaluation: The evaluation.
         validation: TFMA's ``ValidationResult``; ``None`` where there is none.
     """
-    failures = {
+    failures: dict[tuple[str, Slice | None, bool], Any] = {
         (
             metric_name(failure.metric_key),
             slice_of(of_slice.slice_key),
@@ -78,11 +79,13 @@ def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
                 )
     for (metric, key, is_change), failure in failures.items():
         # Of a threshold that is told in a way not known here.
-        demands = dict(_demands(failure.metric_threshold))
-        check = _check(evaluation, metric, key, is_change=is_change)
-        demand = demands.get(is_change, "")
-        found[metric, slice_text(key), is_change, demand] = dataclasses.replace(
-            check, where=slice_text(key), demand=demand, reached=False
+        demand = dict(_demands(failure.metric_threshold)).get(is_change, "")
+        where = slice_text(key or ALL)
+        found[metric, where, is_change, demand] = dataclasses.replace(
+            _check(evaluation, metric, key, is_change=is_change),
+            where=where,
+            demand=demand,
+            reached=False,
         )
     return sorted(found.values(), key=lambda check: _ORDER[check.reached])
 
@@ -181,7 +184,7 @@ def _spec_text(spec: Any | None) -> str:
         return "slices of an SQL query"
     parts = [f"each {column}" for column in spec.feature_keys]
     parts += [f"{column}: {value}" for column, value in sorted(spec.feature_values.items())]
-    return ", ".join(parts) or slice_text(())
+    return ", ".join(parts) or slice_text(ALL)
 
 
 def _demands(threshold: Any) -> Iterator[tuple[bool, str]]:
