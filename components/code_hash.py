@@ -35,7 +35,7 @@ def code_hash(folder: pathlib.Path, names: frozenset[str] | None = None) -> str:
 
     Args:
         folder: Folder of the package.
-        names: The files that count, by name; ``None`` for all.
+        names: The files that count, by their path in the package; ``None`` for all.
 
     Returns:
         64 hexadecimal digits that change with any file's name or text; line ends count as
@@ -43,10 +43,11 @@ def code_hash(folder: pathlib.Path, names: frozenset[str] | None = None) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).as_posix()):
-        if names is not None and path.name not in names:
+        name = path.relative_to(folder).as_posix()
+        # A subpackage's module may have the name of one that is cached.
+        if names is not None and name not in names:
             continue
         text = path.read_bytes().replace(b"\r\n", b"\n")
-        name = path.relative_to(folder).as_posix().encode()
-        digest.update(len(name).to_bytes(8, "big") + name)
+        digest.update(len(name.encode()).to_bytes(8, "big") + name.encode())
         digest.update(len(text).to_bytes(8, "big") + text)
     return digest.hexdigest()

@@ -7,6 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from google.protobuf import message
+
+from components.charts.evaluation_files import read_evaluation
+from components.charts.files import exists, file_sizes, join, read_bytes
+from components.charts.tfrecord import CutOffError, records
 from components.execution_outcome import Artifact
 from components.hyperparameters import MONITORED_METRIC
 
@@ -50,21 +55,11 @@ def evaluation_metrics(uri: str) -> dict[str, float]:
     Args:
         uri: Folder or URI of TFMA's evaluation.
     """
-    import tensorflow_model_analysis as tfma
-
-    metrics = {}
-    for key, values in tfma.load_eval_result(uri).slicing_metrics:
-        if key:
-            continue
-        for value in values.values():
-            for by_metric in value.values():
-                for name, number in by_metric.items():
-                    # Protocol buffers' JSON has text for what is not a finite number.
-                    metric = float(number.get("doubleValue", "nan"))
-                    # The change against the baseline is said with the threshold that it misses.
-                    if math.isfinite(metric) and not name.endswith("_diff"):
-                        metrics[name] = metric
-    return metrics
+    return {
+        name: value
+        for name, value in read_evaluation(uri).of_candidate().items()
+        if math.isfinite(value)
+    }
 
 
 def training_metrics(uri: str) -> dict[str, float]:
@@ -80,16 +75,26 @@ def training_metrics(uri: str) -> dict[str, float]:
     epochs = training_epochs(uri)
     if not epochs:
         return {}
-    monitored = [
-        epoch for epoch in epochs if math.isfinite(epochs[epoch].get(MONITORED_METRIC, math.nan))
-    ]
+    exported = epochs[exported_epoch(epochs)]
+    return {name: value for name, value in exported.items() if math.isfinite(value)}
+
+
+def exported_epoch(epochs: Mapping[int, Mapping[str, float]]) -> int:
+    """Returns the epoch whose weights were exported.
+
+    Args:
+        epochs: Metrics by epoch, at least one.
+
+    Returns:
+        The epoch with the highest ``MONITORED_METRIC``; the last where none was logged.
+    """
+    monitored = {
+        epoch: metrics[MONITORED_METRIC]
+        for epoch, metrics in epochs.items()
+        if math.isfinite(metrics.get(MONITORED_METRIC, math.nan))
+    }
     # The first of equal ones, as Keras' EarlyStopping.
-    best = (
-        max(monitored, key=lambda epoch: (epochs[epoch][MONITORED_METRIC], -epoch))
-        if monitored
-        else max(epochs)
-    )
-    return {name: value for name, value in epochs[best].items() if math.isfinite(value)}
+    return max(monitored, key=lambda epoch: (monitored[epoch], -epoch), default=max(epochs))
 
 
 def training_epochs(uri: str) -> dict[int, dict[str, float]]:
@@ -99,26 +104,27 @@ def training_epochs(uri: str) -> dict[int, dict[str, float]]:
         uri: Folder or URI with the logs that Keras' TensorBoard callback wrote.
 
     Returns:
-        By epoch, numbers by name, such as ``train_loss`` and ``val_loss``.
-    """
-    import tensorflow as tf
+        By epoch from 0, numbers by name, such as ``train_loss`` and ``val_loss``; some may not be
+        finite. Empty where nothing was logged.
 
+    Raises:
+        ArtifactError: If a log cannot be read.
+    """
     found: dict[tuple[int, str], tuple[float, float]] = {}
-    for folder, _, files in tf.io.gfile.walk(uri):
-        prefix = _LOG_FOLDERS.get(folder.rstrip("/").rpartition("/")[2])
-        if prefix is None:
+    for path in file_sizes(uri) if exists(uri) else ():
+        folder, _, name = join(uri, path).rpartition("/")
+        prefix = _LOG_FOLDERS.get(folder.rpartition("/")[2])
+        if prefix is None or "tfevents" not in name:
             continue
-        for name in files:
-            if "tfevents" not in name:
-                continue
-            for event in _events(f"{folder.rstrip('/')}/{name}"):
-                for value in event.summary.value:
-                    if not value.tag.startswith(_EPOCH_TAG):
-                        continue
-                    key = (event.step, prefix + value.tag.removeprefix(_EPOCH_TAG))
-                    # A training that was interrupted has logged some epochs twice.
-                    if event.wall_time >= found.get(key, (0.0, 0.0))[0]:
-                        found[key] = (event.wall_time, float(tf.make_ndarray(value.tensor)))
+        for event in _events(join(uri, path)):
+            for value in event.summary.value:
+                number = _scalar(value) if value.tag.startswith(_EPOCH_TAG) else None
+                if number is None:
+                    continue
+                key = (event.step, prefix + value.tag.removeprefix(_EPOCH_TAG))
+                # A training that was interrupted has logged some epochs twice.
+                if event.wall_time >= found.get(key, (0.0, 0.0))[0]:
+                    found[key] = (event.wall_time, number)
     epochs: dict[int, dict[str, float]] = {}
     for (epoch, name), (_, number) in sorted(found.items()):
         epochs.setdefault(epoch, {})[name] = number
@@ -126,13 +132,27 @@ def training_epochs(uri: str) -> dict[int, dict[str, float]]:
 
 
 def _events(path: str) -> Iterator[Any]:
-    import tensorflow as tf
+    # TensorBoard, which comes with TensorFlow, has its messages, and imports nothing of it.
+    from tensorboard.compat.proto import event_pb2
 
     try:
-        for record in tf.data.TFRecordDataset(path):
-            yield tf.compat.v1.Event.FromString(record.numpy())
-    except tf.errors.DataLossError:
+        for record in records(read_bytes(path)):
+            yield event_pb2.Event.FromString(record)
+    except (CutOffError, message.DecodeError):
         return  # The writer was killed; what comes before is whole.
+
+
+def _scalar(value: Any) -> float | None:
+    """Returns the number of a summary; ``None`` where it holds something else."""
+    from tensorboard.util import tensor_util
+
+    if value.WhichOneof("value") == "simple_value":
+        return float(value.simple_value)
+    try:
+        tensor = tensor_util.make_ndarray(value.tensor)
+        return float(tensor) if tensor.size == 1 else None
+    except (TypeError, ValueError):
+        return None
 
 
 def write_metrics(path: pathlib.Path, metrics: Mapping[str, float]) -> None:

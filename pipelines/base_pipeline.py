@@ -218,6 +218,8 @@ def eval_config(
         tfma.MetricConfig(class_name="MeanPrediction"),
         tfma.MetricConfig(class_name="Calibration"),
         tfma.MetricConfig(class_name="CalibrationPlot", config='{"num_buckets": 20}'),
+        # The ROC curve. TFMA derives it from the histogram that AUC needs anyway.
+        tfma.MetricConfig(class_name="ConfusionMatrixPlot", config='{"num_thresholds": 100}'),
         tfma.MetricConfig(class_name="ExampleCount"),
     ]
     return tfma.EvalConfig(

@@ -16,7 +16,7 @@ def section_kinds() -> Mapping[str, _Make]:
     # Imported here: some bring plotly, which a command that only asks for help does not need.
     from components.charts.anomalies import anomalies_section
     from components.charts.evaluation import evaluation_section
-    from components.charts.saved_model import saved_model_section
+    from components.charts.model import model_section
     from components.charts.schema import schema_section
     from components.charts.statistics import statistics_section
     from components.charts.training import training_section
@@ -29,7 +29,7 @@ def section_kinds() -> Mapping[str, _Make]:
 
     def pushed(artifacts: Mapping[str, Artifact]) -> Section:
         properties = artifacts["PushedModel"].custom_properties
-        return saved_model_section(properties["pushed_destination"].string_value)
+        return model_section(properties["pushed_destination"].string_value)
 
     return {
         "ExampleStatistics": lambda found: statistics_section(found["ExampleStatistics"].uri),

@@ -80,6 +80,40 @@ def exists(uri: str) -> bool:
     return bool(tf.io.gfile.exists(uri))
 
 
+def file_sizes(uri: str) -> dict[str, int]:
+    """Returns the sizes of all files below a folder, by their path within it.
+
+    Args:
+        uri: A path, or the URI of a folder in a bucket.
+
+    Returns:
+        Bytes by path, sorted by path.
+
+    Raises:
+        ArtifactError: If there is no such folder, or it cannot be read.
+    """
+    if _is_local(uri):
+        list_folder(uri)  # Raises where there is none.
+        folder = pathlib.Path(uri)
+        return {
+            path.relative_to(folder).as_posix(): path.stat().st_size
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+    import tensorflow as tf
+
+    try:
+        if not tf.io.gfile.isdir(uri):
+            raise ArtifactError(f"{uri} cannot be listed: it is no folder")
+        files = sorted(
+            join(folder, name) for folder, _, names in tf.io.gfile.walk(uri) for name in names
+        )
+        start = len(join(uri, ""))
+        return {file[start:]: tf.io.gfile.stat(file).length for file in files}
+    except (tf.errors.OpError, OSError) as error:
+        raise ArtifactError(f"{uri} cannot be listed: {_first_line(error)}") from error
+
+
 def join(uri: str, *names: str) -> str:
     """Returns the URI of what is in a folder.
 

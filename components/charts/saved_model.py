@@ -1,4 +1,4 @@
-"""The operations of a SavedModel's graph, read without TensorFlow."""
+"""The graphs of a SavedModel and their operations, read without TensorFlow."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -43,21 +43,36 @@ def operations(uri: str) -> list[Operation]:
     Raises:
         ArtifactError: If there is none, or it cannot be read.
     """
+    found = []
+    for meta_graph in meta_graphs(uri):
+        graph = meta_graph.graph_def
+        found += [_operation(node) for node in graph.node]
+        for function in graph.library.function:
+            found += [_operation(node) for node in function.node_def]
+    return found
+
+
+def meta_graphs(uri: str) -> list[Any]:
+    """Returns the graphs of a SavedModel with their signatures, as ``MetaGraphDef``.
+
+    Args:
+        uri: Its folder.
+
+    Raises:
+        ArtifactError: If there is none, or it cannot be read.
+    """
     file = join(uri, FILE_NAME)
     content = read_bytes(file)
-    found = []
     try:
         # Only the message around the graphs is not among TensorBoard's.
         envelope: Any = empty_pb2.Empty.FromString(content)
-        for field in envelope.UnknownFields():
-            if field.field_number == _META_GRAPHS:
-                graph = meta_graph_pb2.MetaGraphDef.FromString(field.data).graph_def
-                found += [_operation(node) for node in graph.node]
-                for function in graph.library.function:
-                    found += [_operation(node) for node in function.node_def]
+        return [
+            meta_graph_pb2.MetaGraphDef.FromString(field.data)
+            for field in envelope.UnknownFields()
+            if field.field_number == _META_GRAPHS
+        ]
     except (message.DecodeError, TypeError) as error:
         raise ArtifactError(f"{file} is no SavedModel, or is cut off") from error
-    return found
 
 
 def _operation(node: Any) -> Operation:

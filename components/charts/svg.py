@@ -1,8 +1,9 @@
 """A figure's bars and lines as plain SVG, for places where no script may run."""
 
 import html
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from plotly import graph_objects
@@ -76,12 +77,11 @@ class _Axis:
 class _Drawing:
     def __init__(self, figure: graph_objects.Figure) -> None:
         self._figure = figure
-        self._horizontal = any(
-            trace.type == "bar" and trace.orientation == "h" for trace in figure.data
-        )
+        # Also points beside categories.
+        self._horizontal = any(trace.orientation == "h" for trace in figure.data)
         has_bars = any(trace.type == "bar" for trace in figure.data)
-        xs = [value for trace in figure.data for value in _values(trace.x)]
-        ys = [value for trace in figure.data for value in _values(trace.y)]
+        xs = [value for trace in figure.data for value in _with_bounds(trace.x, trace.error_x)]
+        ys = [value for trace in figure.data for value in _with_bounds(trace.y, trace.error_y)]
         left = _LEFT + (110 if self._horizontal else 0)
         height = _HEIGHT
         if self._horizontal:
@@ -153,23 +153,51 @@ class _Drawing:
         return parts
 
     def _line(self, trace: Any, colour: str) -> list[str]:
+        shift = self._shift(trace)
         points = [
-            (self._x.at(x), self._y.at(y))
-            for x, y in zip(_values(trace.x), _values(trace.y), strict=False)
+            (self._x.at(x), self._y.at(y) + shift)
             if (_is_number(x) or self._x.categories) and (_is_number(y) or self._y.categories)
+            else None
+            for x, y in zip(_values(trace.x), _values(trace.y), strict=False)
         ]
         mode = trace.mode or "lines"
+        dash = ' stroke-dasharray="6 4"' if trace.line.dash else ""
+        parts = self._error_bars(trace, colour, shift)
+        # A line ends where there is no value.
+        for has_value, group in itertools.groupby(points, key=lambda point: point is not None):
+            run = [point for point in group if point is not None] if has_value else []
+            if "lines" in mode and len(run) > 1:
+                path = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
+                parts.append(
+                    f'<polyline points="{path}" fill="none" stroke="{colour}" '
+                    f'stroke-width="2"{dash}/>'
+                )
+            if "markers" in mode or len(run) == 1:
+                parts += [
+                    f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in run
+                ]
+        return parts
+
+    def _shift(self, trace: Any) -> float:
+        """Returns how far points are from the middle of their category, beside other traces'."""
+        if self._figure.layout.scattermode != "group" or not self._y.categories:
+            return 0.0
+        traces = [each for each in self._figure.data if each.type == "scatter"]
+        # plotly has the first trace below the others.
+        return 0.3 * self._y.band * ((len(traces) - 1) / 2 - traces.index(trace))
+
+    def _error_bars(self, trace: Any, colour: str, shift: float) -> list[str]:
+        xs, ys = _values(trace.x), _values(trace.y)
         parts = []
-        if "lines" in mode and len(points) > 1:
-            dash = ' stroke-dasharray="6 4"' if trace.line.dash else ""
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-            parts.append(
-                f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
-            )
-        if "markers" in mode or len(points) == 1:
-            parts += [
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in points
-            ]
+        for y, (_, low, high) in zip(ys, _bounds(xs, trace.error_x), strict=False):
+            if low < high and (_is_number(y) or self._y.categories):
+                at = self._y.at(y) + shift
+                parts.append(_line(self._x.at(low), at, self._x.at(high), at, colour))
+        for x, (_, low, high) in zip(xs, _bounds(ys, trace.error_y), strict=False):
+            if low < high and (_is_number(x) or self._x.categories):
+                parts.append(
+                    _line(self._x.at(x), self._y.at(low), self._x.at(x), self._y.at(high), colour)
+                )
         return parts
 
     def _legend(self) -> list[str]:
@@ -190,6 +218,25 @@ class _Drawing:
 
 def _values(values: Any) -> list[Any]:
     return [] if values is None else list(values)
+
+
+def _bounds(values: Sequence[Any], bars: Any) -> Iterator[tuple[Any, float, float]]:
+    """Yields each value with the bounds of its error bar; both are the same where it has none."""
+    above, below = _values(bars.array), _values(bars.arrayminus)
+    for index, value in enumerate(values):
+        if not _is_number(value):
+            yield value, 0.0, 0.0
+            continue
+        high = above[index] if index < len(above) and _is_number(above[index]) else 0.0
+        low = below[index] if index < len(below) and _is_number(below[index]) else 0.0
+        yield value, float(value - low), float(value + high)
+
+
+def _with_bounds(values: Any, bars: Any) -> list[Any]:
+    found = _values(values)
+    for value, low, high in _bounds(_values(values), bars):
+        found += [low, high] if _is_number(value) else []
+    return found
 
 
 def _is_number(value: Any) -> bool:

@@ -102,3 +102,12 @@ def test_other_files_than_the_named_ones_do_not_count(package: pathlib.Path) -> 
     (package / "model.py").write_bytes(b"a = 2\n")
 
     assert before == unchanged != code_hash(package, names)
+
+
+def test_a_subpackages_module_of_the_same_name_does_not_count(package: pathlib.Path) -> None:
+    names = frozenset({"model.py"})
+    before = code_hash(package, names)
+
+    (package / "inner" / "model.py").write_bytes(b"a = 2\n")
+
+    assert code_hash(package, names) == before

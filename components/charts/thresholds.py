@@ -1,0 +1,227 @@
+"""The thresholds of an evaluation, each with what was measured."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from components.charts.evaluation_files import (
+    ALL,
+    Evaluation,
+    Slice,
+    metric_name,
+    slice_of,
+    slice_text,
+)
+from components.charts.text import number_text, percent_text
+
+#: A tolerance below this is there for rounding only.
+_ROUNDING = 1e-6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Check:
+    """A threshold on a slice.
+
+    Attributes:
+        metric: Name of the metric.
+        where: The slice, as text.
+        demand: What is demanded, as text.
+        is_change: Whether the change against the baseline is bounded, not the value.
+        measured: The candidate's metric; ``None`` where it was not measured.
+        baseline: The baseline's, where it is compared with.
+        reached: Whether the threshold is reached; ``None`` where the evaluation does not say so.
+    """
+
+    metric: str
+    where: str
+    demand: str
+    is_change: bool
+    measured: float | None
+    baseline: float | None
+    reached: bool | None
+
+
+def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
+    """Returns all thresholds, those that were missed first.
+
+    Whether one was reached is what TFMA has recorded, not computed anew.
+
+    Args:
+        evaluation: The evaluation.
+        validation: TFMA's ``ValidationResult``; ``None`` where there is none.
+    """
+    failures: dict[tuple[str, Slice | None, bool], Any] = {
+        (
+            metric_name(failure.metric_key),
+            slice_of(of_slice.slice_key),
+            failure.metric_threshold.HasField("change_threshold"),
+        ): failure
+        for of_slice in (validation.metric_validations_per_slice if validation else ())
+        for failure in of_slice.failures
+    }
+    found: dict[tuple[str, str, bool, str], Check] = {}
+    for name, spec, threshold in _thresholds(evaluation.config):
+        for metric, key in _measured_by(evaluation, name, spec):
+            for is_change, demand in _demands(threshold):
+                failure = failures.pop((metric, key, is_change), None)
+                where = _spec_text(spec) if key is None else slice_text(key)
+                check = _check(evaluation, metric, key, is_change=is_change)
+                found[metric, where, is_change, demand] = dataclasses.replace(
+                    check,
+                    where=where,
+                    demand=demand,
+                    reached=None
+                    if validation is None or check.measured is None
+                    else failure is None,
+                )
+    for (metric, key, is_change), failure in failures.items():
+        # Of a threshold that is told in a way not known here.
+        demand = dict(_demands(failure.metric_threshold)).get(is_change, "")
+        where = slice_text(key or ALL)
+        found[metric, where, is_change, demand] = dataclasses.replace(
+            _check(evaluation, metric, key, is_change=is_change),
+            where=where,
+            demand=demand,
+            reached=False,
+        )
+    return sorted(found.values(), key=lambda check: _ORDER[check.reached])
+
+
+#: Missed ones first, then those that nothing is known of.
+_ORDER = {False: 0, None: 1, True: 2}
+
+
+def missing_slices(validation: Any | None) -> list[str]:
+    """Returns the slices, as text, that have a threshold but no examples.
+
+    Args:
+        validation: TFMA's ``ValidationResult``; ``None`` where there is none.
+    """
+    return [_spec_text(spec) for spec in validation.missing_slices] if validation else []
+
+
+def _check(evaluation: Evaluation, metric: str, key: Slice | None, *, is_change: bool) -> Check:
+    candidate = {} if key is None else evaluation.of_candidate(key)
+    baseline = {} if key is None else evaluation.of_baseline(key)
+    return Check(
+        metric=metric,
+        where="",
+        demand="",
+        is_change=is_change,
+        measured=candidate.get(metric),
+        baseline=baseline.get(metric) if is_change else None,
+        reached=None,
+    )
+
+
+def _thresholds(config: Any) -> Iterator[tuple[str, Any | None, Any]]:
+    """Yields each threshold with its metric's name and its slices; ``None`` is every slice."""
+    for metrics in config.metrics_specs:
+        for metric in metrics.metrics:
+            name = _configured_name(metric)
+            if metric.HasField("threshold"):
+                yield name, None, metric.threshold
+            yield from _per_slice(name, metric.per_slice_thresholds)
+        for name in sorted(metrics.thresholds):
+            yield name, None, metrics.thresholds[name]
+        for name in sorted(metrics.per_slice_thresholds):
+            yield from _per_slice(name, metrics.per_slice_thresholds[name].thresholds)
+
+
+def _per_slice(name: str, thresholds: Sequence[Any]) -> Iterator[tuple[str, Any, Any]]:
+    for each in thresholds:
+        for spec in each.slicing_specs:
+            yield name, spec, each.threshold
+
+
+def _configured_name(metric: Any) -> str:
+    """Returns the name that TFMA gives a metric: its own, else its class's in snake case."""
+    try:
+        name = json.loads(metric.config).get("name") if metric.config else None
+    except (ValueError, AttributeError):
+        name = None
+    return str(name) if name else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", metric.class_name).lower()
+
+
+def _measured_by(
+    evaluation: Evaluation, name: str, spec: Any | None
+) -> Iterator[tuple[str, Slice | None]]:
+    """Yields the metrics and slices that a threshold holds for; no slice where there is none."""
+    by_slice = evaluation.metrics.get(evaluation.candidate, {})
+    plain = _plain(name)
+    found = False
+    for key in sorted(by_slice):
+        if spec is not None and not _applies(spec, key):
+            continue
+        for metric in by_slice[key]:
+            if _plain(metric.partition(" (")[0]) == plain:
+                found = True
+                yield metric, key
+    if not found:
+        yield name, None
+
+
+def _plain(name: str) -> str:
+    # AUCPrecisionRecall is auc_precision_recall: case and underscores tell nothing apart.
+    return name.replace("_", "").lower()
+
+
+def _applies(spec: Any, key: Slice) -> bool:
+    """Whether a slice is one of those that a ``SlicingSpec`` describes, as TFMA has it."""
+    values = dict(key)
+    if spec.slice_keys_sql or set(values) != {*spec.feature_keys, *spec.feature_values}:
+        return False
+    return all(values[column] == value for column, value in spec.feature_values.items())
+
+
+def _spec_text(spec: Any | None) -> str:
+    if spec is None:
+        return "every slice"
+    if spec.slice_keys_sql:
+        return "slices of an SQL query"
+    parts = [f"each {column}" for column in spec.feature_keys]
+    parts += [f"{column}: {value}" for column, value in sorted(spec.feature_values.items())]
+    return ", ".join(parts) or slice_text(ALL)
+
+
+def _demands(threshold: Any) -> Iterator[tuple[bool, str]]:
+    """Yields what a ``MetricThreshold`` demands of the value and of the change."""
+    if threshold.HasField("value_threshold"):
+        bounds = threshold.value_threshold
+        parts = []
+        if bounds.HasField("lower_bound"):
+            parts.append(f"at least {number_text(bounds.lower_bound.value)}")
+        if bounds.HasField("upper_bound"):
+            parts.append(f"at most {number_text(bounds.upper_bound.value)}")
+        yield False, " and ".join(parts) or "any value"
+    if threshold.HasField("change_threshold"):
+        change = threshold.change_threshold
+        # MetricDirection: 1 is LOWER_IS_BETTER, 2 is HIGHER_IS_BETTER.
+        sign = -1 if change.direction == 1 else 1
+        parts = []
+        if change.HasField("absolute"):
+            parts.append(_change_text(sign * change.absolute.value, sign, number_text))
+        if change.HasField("relative"):
+            parts.append(_change_text(sign * change.relative.value, sign, percent_text))
+        yield True, " and ".join(parts) or "any change"
+
+
+def _change_text(gain: float, sign: int, text: Any) -> str:
+    """Returns the least change that counts as no loss, as text.
+
+    Args:
+        gain: The least gain; negative where a loss is allowed.
+        sign: 1 where higher is better, -1 where lower is.
+        text: Makes text of a number.
+    """
+    better, worse = ("above", "below") if sign > 0 else ("below", "above")
+    if not math.isfinite(gain):
+        return "any change"
+    if gain > 0:
+        return f"at least {text(gain)} {better} the baseline"
+    if -gain < _ROUNDING:
+        return f"not {worse} the baseline"
+    return f"at most {text(-gain)} {worse} the baseline"
