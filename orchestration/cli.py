@@ -21,6 +21,7 @@ from orchestration.cluster.schedule_commands import schedule
 from orchestration.cluster.stage_command import stage
 from orchestration.name_value import NameValue, unique
 from orchestration.report.command import report
+from orchestration.tensorboard_command import tensorboard
 
 _SIGINT_STATUS = 130
 
@@ -256,6 +257,7 @@ cluster_commands.add_to(cli)
 cli.add_command(logs)
 cli.add_command(approve)
 cli.add_command(report)
+cli.add_command(tensorboard)
 cli.add_command(schedule)
 cli.add_command(doctor)
 cli.add_command(stage)

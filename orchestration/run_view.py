@@ -53,6 +53,8 @@ class RunView:
         parameters: The run parameters.
         steps: Its steps, in order; empty in a list of runs on Kubeflow.
         resources: The steps' requests and limits.
+        labels: What the workflow says of the code and the versions that it was compiled for;
+            empty on Kubeflow.
         metrics: The metrics of its model by name, all finite; empty where none are known.
         result: What came out, as far as is known; its ``metrics`` are those.
     """
@@ -69,6 +71,7 @@ class RunView:
     parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     steps: list[StepRecord] = dataclasses.field(default_factory=list)
     resources: Mapping[str, Resources] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     result: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -165,12 +165,18 @@ def status(
 @click.option(
     "--all", "all_parameters", is_flag=True, help="Show also the parameters that are the same."
 )
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="Write an HTML file instead; of runs here it has data and schema as well.",
+)
 @HOME
 @here_or_on_cluster
 @JSON
 def compare(
     run_ids: tuple[str, ...],
     all_parameters: bool,
+    out: pathlib.Path | None,
     home: pathlib.Path,
     connection: Connection | None,
     as_json: bool,
@@ -195,8 +201,16 @@ def compare(
         side = side_of(home, connection)
         views = [side.get(run_id) for run_id in run_ids]
     comparison = run_comparison.compare(views, all_parameters=all_parameters)
+    if out is not None:
+        from orchestration.report.comparison import write_comparison
+
+        with busy("writing the page"):
+            write_comparison(comparison, home if connection is None else None, out)
     if as_json:
         print_json(run_comparison.comparison_json(comparison))
+        return
+    if out is not None:
+        click.echo(f"wrote {out}")
         return
     console = wide_console()
     console.print(comparison_page.comparison_page(comparison, console.width))

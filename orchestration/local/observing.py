@@ -1,6 +1,7 @@
 """Looks at the runs on this machine, and ends one, from another process than theirs."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import signal
@@ -16,12 +17,15 @@ from orchestration.metadata_target import GrpcTarget, MetadataTarget
 from orchestration.package import read_package
 from orchestration.run_view import RunView, finite_numbers
 from orchestration.suggestion import did_you_mean
-from orchestration.workflow import Resources
+from orchestration.workflow import Resources, Workflow
 from orchestration.workflow_parser import parse_workflow
 
 #: The runner gives its steps some time to end by themselves.
 _END_SECONDS = 60.0
 _POLL_SECONDS = 0.1
+
+#: Labels of a pod that say what it was compiled from.
+_LABEL_PREFIX = "complaint-pipeline/"
 
 
 class LocalRuns:
@@ -43,7 +47,9 @@ class LocalRuns:
             RunError: If there is none, or its record is damaged.
         """
         folder = self._find(run)
-        return view_of(folder.observe(), _resources(folder))
+        workflow = workflow_of(folder.path)
+        view = view_of(folder.observe(), resources_of(workflow))
+        return dataclasses.replace(view, labels=labels_of(workflow))
 
     def log(self, run: str | None, step: str) -> tuple[str, str]:
         """Returns the run's id and the log of one of its steps, of all attempts.
@@ -180,9 +186,24 @@ def view_of(record: RunRecord, resources: Mapping[str, Resources]) -> RunView:
     )
 
 
-def _resources(folder: RunFolder) -> dict[str, Resources]:
+def workflow_of(folder: pathlib.Path) -> Workflow | None:
+    """Returns the workflow of a run's folder; the record alone says how the run goes."""
     try:
-        workflow = parse_workflow(read_package(folder.workflow).manifest)
+        return parse_workflow(read_package(folder / "workflow.yaml").manifest)
     except PipelineError:
-        return {}  # The record alone says how the run goes.
-    return {step.name: step.resources for step in workflow.all_steps}
+        return None
+
+
+def resources_of(workflow: Workflow | None) -> dict[str, Resources]:
+    """Returns the steps' requests and limits."""
+    return {step.name: step.resources for step in (workflow.all_steps if workflow else ())}
+
+
+def labels_of(workflow: Workflow | None) -> dict[str, str]:
+    """Returns what the compiler has written into the pods' labels, such as ``code-hash``."""
+    labels = workflow.steps[0].labels if workflow is not None and workflow.steps else {}
+    return {
+        name.removeprefix(_LABEL_PREFIX): value
+        for name, value in labels.items()
+        if name.startswith(_LABEL_PREFIX)
+    }

@@ -6,24 +6,17 @@ the process that has it imported.
 
 import pathlib
 import sys
-from collections.abc import Mapping
 
 import ml_metadata
 
 from components.charts.artifacts import sections_of
-from components.errors import PipelineError
-from orchestration.local.observing import LocalRuns
+from orchestration.local.observing import LocalRuns, workflow_of
 from orchestration.metadata_client import connect
-from orchestration.package import read_package
 from orchestration.report import page
 from orchestration.report.run_artifacts import artifacts_of_run
 from orchestration.report.run_sections import steps_section, summary_section, utc
 from orchestration.run_view import RunView
 from orchestration.workflow import Workflow
-from orchestration.workflow_parser import parse_workflow
-
-#: Labels of a pod that say what it was compiled from.
-_LABEL_PREFIX = "complaint-pipeline/"
 
 
 def write_report(
@@ -41,7 +34,7 @@ def write_report(
         PipelineError: If the store does not answer, or the file cannot be written.
     """
     sections = [
-        summary_section(view, _labels(workflow)),
+        summary_section(view),
         steps_section(view, workflow),
         *sections_of(artifacts_of_run(store, view.id), with_missing=True),
     ]
@@ -70,26 +63,8 @@ def write_local_report(
     folder = home / "runs" / view.id
     with runs.metadata(view.id) as address:
         path = out or folder / "report.html"
-        write_report(view, _workflow(folder), connect(address), path)
+        write_report(view, workflow_of(folder), connect(address), path)
     return path
-
-
-def _workflow(folder: pathlib.Path) -> Workflow | None:
-    try:
-        return parse_workflow(read_package(folder / "workflow.yaml").manifest)
-    except PipelineError:
-        return None  # The rest of the page needs none.
-
-
-def _labels(workflow: Workflow | None) -> Mapping[str, str]:
-    if workflow is None or not workflow.steps:
-        return {}
-    labels = workflow.steps[0].labels
-    return {
-        name.removeprefix(_LABEL_PREFIX): value
-        for name, value in labels.items()
-        if name.startswith(_LABEL_PREFIX)
-    }
 
 
 if __name__ == "__main__":

@@ -32,13 +32,8 @@ _LAYER_HEIGHT = 52
 _SHIFT = 0.18
 
 
-def summary_section(view: RunView, labels: Mapping[str, str]) -> Section:
-    """Returns what the run was, and what came out.
-
-    Args:
-        view: The run.
-        labels: What the workflow says of the code and versions that it was compiled for.
-    """
+def summary_section(view: RunView) -> Section:
+    """Returns what the run was, and what came out."""
     took = _seconds(view.started, view.ended)
     state = f"{view.state} in {took:,.0f} s" if took is not None else view.state
     blocks: list[Note | Table] = [Note(text=state, level=_LEVELS.get(view.state, "warning"))]
@@ -57,7 +52,7 @@ def summary_section(view: RunView, labels: Mapping[str, str]) -> Section:
         rows.append(("threshold missed", str(missed)))
     if "pushed" in result:
         rows.append(("pushed to", str(result.get("pushed_model") or "not pushed")))
-    rows += [(name, value) for name, value in sorted(labels.items())]
+    rows += [(name, value) for name, value in sorted(view.labels.items())]
     blocks.append(Table(title="The run", columns=("", ""), rows=rows))
     if view.parameters:
         blocks.append(

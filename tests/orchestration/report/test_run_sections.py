@@ -1,0 +1,125 @@
+"""A run's summary, its steps over time, and its graph."""
+
+import pytest
+
+from components.charts.section import Chart, Note, Table
+from orchestration.local import run_record
+from orchestration.local.run_record import StepRecord
+from orchestration.report.run_sections import layout, memory, steps_section, summary_section, utc
+from orchestration.run_view import RunView
+from orchestration.workflow import Resources
+from orchestration.workflow_parser import parse_workflow
+from tests.shell_workflow import container, workflow
+
+
+def view(**more: object) -> RunView:
+    values: dict[str, object] = {
+        "id": "run-1",
+        "name": "run-1",
+        "state": run_record.FAILED,
+        "pipeline": "/a/pipeline.yaml",
+        "started": 1_700_000_000.0,
+        "ended": 1_700_000_042.0,
+        "message": "second: <b>broken</b>",
+        "parameters": {"data-root": "/data"},
+        "result": {"blessed": False, "missed": ["auc is 0.5; the least is 0.6"], "pushed": False},
+        "steps": [
+            StepRecord(
+                name="first",
+                state=run_record.SUCCEEDED,
+                attempts=1,
+                cached=True,
+                started=1_700_000_001.0,
+                ended=1_700_000_011.0,
+                cpu_seconds=9.5,
+                peak_bytes=3 * 1024**3,
+            ),
+            StepRecord(
+                name="second",
+                state=run_record.FAILED,
+                attempts=2,
+                started=1_700_000_011.0,
+                ended=1_700_000_041.0,
+                message="broken",
+            ),
+            StepRecord(name="third", state=run_record.OMITTED),
+        ],
+        "resources": {"first": Resources(memory_request=1024**3, memory_limit=2 * 1024**3)},
+    }
+    return RunView(**{**values, **more})  # type: ignore[arg-type]
+
+
+def tables(blocks: object) -> dict[str, Table]:
+    return {block.title: block for block in blocks if isinstance(block, Table)}  # type: ignore[attr-defined]
+
+
+def test_the_summary_says_how_it_ended_and_what_it_missed() -> None:
+    section = summary_section(view(labels={"code-hash": "abc"}))
+
+    notes = [(block.text, block.level) for block in section.blocks if isinstance(block, Note)]
+    assert notes == [("Failed in 42 s", "failure"), ("second: <b>broken</b>", "failure")]
+    rows = tables(section.blocks)["The run"].rows
+    assert ("started", "2023-11-14 22:13:20 UTC") in rows
+    assert ("blessed", False) in rows
+    assert ("threshold missed", "auc is 0.5; the least is 0.6") in rows
+    assert ("pushed to", "not pushed") in rows
+    assert ("code-hash", "abc") in rows
+
+
+def test_a_run_that_goes_on_has_no_end() -> None:
+    section = summary_section(view(state=run_record.RUNNING, ended=None, message=None))
+
+    assert section.blocks[0] == Note(text="Running", level="warning")
+
+
+def test_each_step_has_a_bar_from_its_start_to_its_end() -> None:
+    section = steps_section(view(), None)
+
+    (gantt,) = [block for block in section.blocks if isinstance(block, Chart)]
+    cached, failed = gantt.figure.data
+    assert (cached.name, cached.base[0], cached.x[0]) == ("From the cache", 1.0, 10.0)
+    assert (failed.name, failed.base[0], failed.x[0]) == (run_record.FAILED, 11.0, 30.0)
+    assert gantt.description == "2 steps; the longest is second with 30.0 s."
+
+
+def test_what_a_step_used_stands_beside_what_it_asks_for() -> None:
+    (table,) = tables(steps_section(view(), None).blocks).values()
+
+    first, _, third = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert first["peak memory"] == "3.00 GiB"
+    assert (first["memory asked"], first["memory limit"]) == ("1.00 GiB", "2.00 GiB")
+    assert first["state"] == "From the cache"
+    assert (third["seconds"], third["peak memory"]) == (None, None)
+
+
+def test_the_graph_has_a_node_for_each_step_with_its_state() -> None:
+    steps = [container(name, "true") for name in ("first", "second", "third")]
+    parsed = parse_workflow(workflow(steps, dependencies={"second": ["first"]}))
+
+    graph = [block for block in steps_section(view(), parsed).blocks if isinstance(block, Chart)][1]
+
+    nodes = {trace.name: list(trace.text) for trace in graph.figure.data[1:]}
+    assert nodes == {
+        "From the cache": ["first"],
+        run_record.FAILED: ["second"],
+        run_record.OMITTED: ["third"],
+    }
+
+
+def test_a_node_is_below_all_that_it_depends_on_and_none_shares_a_place() -> None:
+    places = layout({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["a", "d"]})
+
+    assert places["a"][1] > places["b"][1] == places["c"][1] > places["d"][1] > places["e"][1]
+    assert len(set(places.values())) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(None, None), (350 * 1024**2, "350 MiB"), (1024**3, "1.00 GiB")]
+)
+def test_sizes(size: int | None, text: str | None) -> None:
+    assert memory(size) == text
+
+
+def test_times_have_a_zone() -> None:
+    assert utc(None) is None
+    assert utc(0.0) == "1970-01-01 00:00:00 UTC"
