@@ -14,7 +14,7 @@ from tests.components.charts.tfma_evaluation import HOSTILE, ONE_CLASS, evaluate
 
 pytestmark = [
     pytest.mark.whole,
-    pytest.mark.filterwarnings("ignore:invalid value encountered in divide"),
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
 ]
 
 
