@@ -111,7 +111,7 @@ def _gantt(steps: Sequence[StepRecord], start: float | None) -> Chart:
         *traces,
         barmode="overlay",
         height=_MARGINS + _ROW_HEIGHT * len(steps),
-        xaxis={"title": {"text": "seconds since the run began"}},
+        xaxis={"title": {"text": "seconds since the run began"}, "rangemode": "tozero"},
         yaxis={"categoryorder": "array", "categoryarray": names[::-1]},
         showlegend=True,
     )
