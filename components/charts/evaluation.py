@@ -358,7 +358,7 @@ def _slices_text(evaluation: Evaluation, metric: str) -> str:
     # The extremes of slices with few examples are chance.
     known = [key for key in known if not _rarity(class_counts(evaluation.of_candidate(key)))]
     text = f"{short(metric)} of all examples: {_with_interval(metric, evaluation.of_candidate())}"
-    if known:
+    if len(known) > 1:
         low, high = min(known, key=values.__getitem__), max(known, key=values.__getitem__)
         lowest, highest = (
             f"{_with_interval(metric, evaluation.of_candidate(key))} for "

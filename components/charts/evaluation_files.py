@@ -91,7 +91,8 @@ class Plots:
     """What the plots of a model on a slice are made of.
 
     Attributes:
-        calibration: Buckets of the calibration plot that have examples, by rising prediction.
+        calibration: Buckets of the calibration plot that have examples and finite sums, by rising
+            prediction.
         confusion: Confusion matrices by rising threshold.
     """
 
@@ -262,14 +263,19 @@ def _number(value: Any) -> float | None:
 
 
 def _calibration(data: Any) -> list[Bucket]:
-    return [
+    buckets = [
         Bucket(
             bucket.num_weighted_examples.value,
             bucket.total_weighted_label.value,
             bucket.total_weighted_refined_prediction.value,
         )
         for bucket in data.calibration_histogram_buckets.buckets
-        if bucket.num_weighted_examples.value > 0
+    ]
+    # Sums with a prediction that is not a number say nothing.
+    return [
+        bucket
+        for bucket in buckets
+        if bucket.examples > 0 and all(map(math.isfinite, dataclasses.astuple(bucket)))
     ]
 
 

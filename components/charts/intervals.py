@@ -1,7 +1,7 @@
 """Confidence intervals of metrics, from the metrics and the numbers of examples.
 
-TFMA can compute its own, by the bootstrap or the jackknife: on 5,000 examples the evaluation then
-takes 42 to 72 seconds instead of 7.
+TFMA can compute its own, but the evaluation of 5,000 examples in twelve slices then takes 42
+seconds (jackknife) or 72 (bootstrap) instead of 7.
 """
 
 import math

@@ -20,6 +20,9 @@ from components.charts.text import number_text, percent_text
 #: A tolerance below this is there for rounding only.
 _ROUNDING = 1e-6
 
+#: Missed ones first, then those that nothing is known of.
+_ORDER = {False: 0, None: 1, True: 2}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Check:
@@ -53,45 +56,37 @@ def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
         evaluation: The evaluation.
         validation: TFMA's ``ValidationResult``; ``None`` where there is none.
     """
-    failures: dict[tuple[str, Slice | None, bool], Any] = {
-        (
-            metric_name(failure.metric_key),
-            slice_of(of_slice.slice_key),
-            failure.metric_threshold.HasField("change_threshold"),
-        ): failure
+    missed = {
+        (metric_name(failure.metric_key), slice_of(of_slice.slice_key), *demand)
         for of_slice in (validation.metric_validations_per_slice if validation else ())
         for failure in of_slice.failures
+        for demand in _demands(failure.metric_threshold)
     }
     found: dict[tuple[str, str, bool, str], Check] = {}
     for name, spec, threshold in _thresholds(evaluation.config):
         for metric, key in _measured_by(evaluation, name, spec):
             for is_change, demand in _demands(threshold):
-                failure = failures.pop((metric, key, is_change), None)
                 where = _spec_text(spec) if key is None else slice_text(key)
-                check = _check(evaluation, metric, key, is_change=is_change)
-                found[metric, where, is_change, demand] = dataclasses.replace(
-                    check,
-                    where=where,
-                    demand=demand,
-                    reached=None
-                    if validation is None or check.measured is None
-                    else failure is None,
-                )
-    for (metric, key, is_change), failure in failures.items():
-        # Of a threshold that is told in a way not known here.
-        demand = dict(_demands(failure.metric_threshold)).get(is_change, "")
-        where = slice_text(key or ALL)
-        found[metric, where, is_change, demand] = dataclasses.replace(
-            _check(evaluation, metric, key, is_change=is_change),
-            where=where,
-            demand=demand,
-            reached=False,
-        )
-    return sorted(found.values(), key=lambda check: _ORDER[check.reached])
-
-
-#: Missed ones first, then those that nothing is known of.
-_ORDER = {False: 0, None: 1, True: 2}
+                check = _check(evaluation, metric, key, where, is_change, demand)
+                if validation is not None and check.measured is not None:
+                    reached = (metric, key, is_change, demand) not in missed
+                    check = dataclasses.replace(check, reached=reached)
+                found[metric, where, is_change, demand] = check
+    for metric, key, is_change, demand in missed:
+        # Also what is missed by a threshold that is told in a way not known here.
+        where = slice_text(key)
+        check = _check(evaluation, metric, key, where, is_change, demand)
+        found[metric, where, is_change, demand] = dataclasses.replace(check, reached=False)
+    return sorted(
+        found.values(),
+        key=lambda check: (
+            _ORDER[check.reached],
+            check.metric,
+            check.where,
+            check.is_change,
+            check.demand,
+        ),
+    )
 
 
 def missing_slices(validation: Any | None) -> list[str]:
@@ -103,13 +98,20 @@ def missing_slices(validation: Any | None) -> list[str]:
     return [_spec_text(spec) for spec in validation.missing_slices] if validation else []
 
 
-def _check(evaluation: Evaluation, metric: str, key: Slice | None, *, is_change: bool) -> Check:
+def _check(
+    evaluation: Evaluation,
+    metric: str,
+    key: Slice | None,
+    where: str,
+    is_change: bool,
+    demand: str,
+) -> Check:
     candidate = {} if key is None else evaluation.of_candidate(key)
     baseline = {} if key is None else evaluation.of_baseline(key)
     return Check(
         metric=metric,
-        where="",
-        demand="",
+        where=where,
+        demand=demand,
         is_change=is_change,
         measured=candidate.get(metric),
         baseline=baseline.get(metric) if is_change else None,

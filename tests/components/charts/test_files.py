@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from components.charts.files import (
     ArtifactError,
     exists,
+    file_sizes,
     join,
     list_folder,
     read_bytes,
@@ -73,3 +74,34 @@ def test_other_file_systems_are_read_by_tensorflow(folder: pathlib.Path) -> None
         list_folder(join(uri, "another"))
     with pytest.raises(ArtifactError, match="another cannot be read"):
         read_bytes(join(uri, "another"))
+
+
+def test_files_have_their_sizes_by_their_path_in_the_folder(folder: pathlib.Path) -> None:
+    (folder / "other" / "empty").write_bytes(b"")
+    (folder / "other" / "gone").symlink_to(folder / "nowhere")
+
+    assert file_sizes(f"{folder}/other/") == {"empty": 0, "file.pb": 10}
+    assert list(file_sizes(str(folder))) == [
+        *("Split-eval/file.pb", "Split-test/file.pb", "Split-train/file.pb"),
+        *("other/empty", "other/file.pb"),
+    ]
+
+
+def test_a_folder_that_is_not_there_has_no_sizes(folder: pathlib.Path) -> None:
+    with pytest.raises(ArtifactError, match="/no cannot be listed: No such file or directory"):
+        file_sizes(f"{folder}/no")
+
+
+@pytest.mark.whole
+def test_files_of_a_bucket_have_their_sizes_too(folder: pathlib.Path) -> None:
+    # TensorFlow's file system in memory stands for a bucket's.
+    import tensorflow as tf
+
+    tf.io.gfile.makedirs("ram://sizes/inner")
+    for name in ("a", "inner/b"):
+        with tf.io.gfile.GFile(f"ram://sizes/{name}", "wb") as file:
+            file.write(b"12345")
+
+    assert file_sizes("ram://sizes/") == {"a": 5, "inner/b": 5}
+    with pytest.raises(ArtifactError, match=r"ram://none cannot be listed: it is no folder$"):
+        file_sizes("ram://none")

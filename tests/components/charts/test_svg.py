@@ -45,13 +45,14 @@ def test_bars_of_two_traces_stand_side_by_side() -> None:
     assert right == pytest.approx(left + width, abs=0.2)
 
 
-def test_a_line_has_a_gap_where_a_value_is_missing() -> None:
-    ys = [0.0, 1.0, float("nan"), 2.0, 3.0, 4.0]
-    trace = graph_objects.Scatter(x=list(range(6)), y=ys, mode="lines")
+def test_a_line_goes_through_the_finite_points_on_each_side_of_a_gap() -> None:
+    trace = graph_objects.Scatter(
+        x=[0, 1, 2, 3, 4], y=[0.0, 1.0, float("nan"), 3.0, 4.0], mode="lines"
+    )
 
     lines = elements(figure_to_svg(figure(trace)), "polyline")
 
-    assert [len(line.attrib["points"].split()) for line in lines] == [2, 3]
+    assert [len(line.attrib["points"].split()) for line in lines] == [2, 2]
 
 
 def test_a_single_point_is_a_dot() -> None:
