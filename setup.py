@@ -21,7 +21,7 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=["components*", "pipelines*", "orchestration*", "data*"]
     ),
-    package_data={"data": ["*.csv"]},
+    package_data={"data": ["*.csv"], "orchestration.lineage": ["templates/*.j2"]},
     install_requires=[
         "tfx==1.15.1",
         "tensorflow>=2.15,<2.16",

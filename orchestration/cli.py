@@ -15,6 +15,7 @@ from components.errors import PipelineError
 from orchestration.cluster import commands as cluster_commands
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.schedule_commands import schedule
+from orchestration.lineage.command import lineage
 from orchestration.name_value import NameValue, unique
 
 _SIGINT_STATUS = 130
@@ -242,6 +243,7 @@ def retry(
 
 cluster_commands.add_to(cli)
 cli.add_command(schedule)
+cli.add_command(lineage)
 
 
 def _run_console(as_json: bool) -> Console:
