@@ -1,10 +1,17 @@
-"""The executor of CsvExampleGen: from CSV files to tf.Examples, by Beam."""
+"""The executor of CsvExampleGen: from CSV files to tf.Examples, by Beam.
 
+It leaves on the examples which files they come from, with the checksum of the bytes that were
+read and the number of rows. TFX's own fingerprint has sizes and times only.
+"""
+
+import hashlib
+import io
+import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 import tensorflow as tf
@@ -12,11 +19,26 @@ from apache_beam.io.filesystems import FileSystems
 from tfx import types
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.dsl.io import fileio
-from tfx.types import standard_component_specs
+from tfx.types import artifact_utils, standard_component_specs
 
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError
 from components.features import LABEL_KEY, TEXT_COLUMNS
+
+#: Custom property of the examples with the files that they come from, as JSON: ``files`` (``name``
+#: within the folder, ``bytes``, ``sha256``, ``rows``), ``left_out`` (how many files more there
+#: were), and ``bytes`` and ``rows`` of them all.
+INPUT_FILES_PROPERTY = "input_files"
+
+#: The most files that the property lists.
+_MAX_INPUT_FILES = 1_000
+
+#: Where the workers leave what they have read: beneath the examples, which all workers can reach.
+_RECORDS_KEY = "input_files_folder"
+_RECORDS_FOLDER = ".input_files"
+
+#: The output of what has been read.
+_READ = "read"
 
 #: Beam appends the step to an error's message, or wraps the worker's traceback into another.
 _STEP = re.compile(r" \[while running '[^']*'\].*")
@@ -71,13 +93,19 @@ class Executor(BaseExampleGenExecutor):
         Raises:
             InputDataError: If the input cannot be taken.
         """
+        examples = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        records = os.path.join(examples.uri, _RECORDS_FOLDER)  # noqa: PTH118 (may be a URI)
         try:
-            super().Do(input_dict, output_dict, exec_properties)
+            super().Do(input_dict, output_dict, {**exec_properties, _RECORDS_KEY: records})
         except Exception as error:
             message = _input_problem(error)
             if message is None:
                 raise
             raise InputDataError(message) from None
+        examples.set_string_custom_property(INPUT_FILES_PROPERTY, _input_files(records))
+        fileio.rmtree(records)
 
 
 class _CsvToExamples(beam.PTransform):
@@ -87,29 +115,78 @@ class _CsvToExamples(beam.PTransform):
         super().__init__()
         self._folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         self._pattern = split_pattern
+        self._records = exec_properties[_RECORDS_KEY]
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        return (
+        read = (
             pipeline
             | "Files" >> beam.Create(_csv_files(self._folder, self._pattern))
             # Without it, one worker reads them all.
             | "OneFileEach" >> beam.Reshuffle()
-            | "ReadComplaints" >> beam.ParDo(_ReadExamples())
+            | "ReadComplaints"
+            >> beam.ParDo(_ReadExamples(self._folder)).with_outputs(_READ, main="examples")
         )
+        # The pattern tells the input splits apart.
+        name = hashlib.sha256(self._pattern.encode()).hexdigest()
+        path = os.path.join(self._records, f"{name}.json")  # noqa: PTH118 (may be a URI)
+        _ = (
+            read[_READ]
+            | "AllFiles" >> beam.combiners.ToList()
+            | "RecordFiles" >> beam.Map(_record_files, path)
+        )
+        return read.examples
 
 
 @beam.typehints.with_input_types(str)
 @beam.typehints.with_output_types(bytes)
 class _ReadExamples(beam.DoFn):
-    """From a CSV file to serialized tf.Examples, which Beam passes on faster than messages."""
+    """From a CSV file to serialized tf.Examples, which Beam passes on faster than messages.
 
-    def process(self, path: str) -> Iterator[bytes]:
+    At its end comes what has been read, as the output ``read``.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def process(self, path: str) -> Iterator[bytes | beam.pvalue.TaggedOutput]:
+        rows = 0
         try:
             with FileSystems.open(path) as stream:
-                for complaint in read_complaints(stream, path):
+                counted = _Counted(stream)
+                for complaint in read_complaints(counted, path):
                     yield serialized_example(complaint)
+                    rows += 1
         except OSError as error:
             raise InputDataError(f"{path}: cannot be read: {_one_line(error)}") from error
+        record = {
+            "name": path.removeprefix(self._folder).lstrip("/"),
+            "bytes": counted.length,
+            "sha256": counted.digest.hexdigest(),
+            "rows": rows,
+        }
+        yield beam.pvalue.TaggedOutput(_READ, json.dumps(record).encode())
+
+
+class _Counted(io.BufferedIOBase, BinaryIO):
+    """A stream that counts and hashes what is read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.length = 0
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        chunk = self._stream.read(-1 if size is None else size)
+        self.length += len(chunk)
+        self.digest.update(chunk)
+        return chunk
+
+    def read1(self, size: int = -1) -> bytes:
+        return self.read(size)
 
 
 def serialized_example(complaint: Complaint) -> bytes:
@@ -133,6 +210,29 @@ def serialized_example(complaint: Complaint) -> bytes:
             feature[column].bytes_list.SetInParent()
     feature[LABEL_KEY].int64_list.value.append(complaint.disputed)
     return example.SerializeToString(deterministic=True)
+
+
+def _record_files(records: Sequence[bytes], path: str) -> None:
+    fileio.makedirs(os.path.dirname(path))  # noqa: PTH120 (may be a URI)
+    with fileio.open(path, "w") as stream:
+        stream.write(json.dumps([json.loads(record) for record in records]))
+
+
+def _input_files(folder: str) -> str:
+    """Returns what the workers have read, as JSON."""
+    files = []
+    for name in fileio.listdir(folder):
+        with fileio.open(os.path.join(folder, name)) as stream:  # noqa: PTH118 (may be a URI)
+            files.extend(json.loads(stream.read()))
+    files.sort(key=lambda file: file["name"])
+    return json.dumps(
+        {
+            "files": files[:_MAX_INPUT_FILES],
+            "left_out": max(0, len(files) - _MAX_INPUT_FILES),
+            "bytes": sum(file["bytes"] for file in files),
+            "rows": sum(file["rows"] for file in files),
+        }
+    )
 
 
 def _csv_files(folder: str, pattern: str) -> list[str]:

@@ -19,6 +19,7 @@ from orchestration.cluster.doctor_command import doctor
 from orchestration.cluster.log_command import logs
 from orchestration.cluster.schedule_commands import schedule
 from orchestration.cluster.stage_command import stage
+from orchestration.lineage.command import lineage
 from orchestration.name_value import NameValue, unique
 from orchestration.report.command import report
 from orchestration.tensorboard_command import tensorboard
@@ -261,6 +262,7 @@ cli.add_command(tensorboard)
 cli.add_command(schedule)
 cli.add_command(doctor)
 cli.add_command(stage)
+cli.add_command(lineage)
 
 
 def _run_console(as_json: bool) -> Console:

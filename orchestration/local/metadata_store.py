@@ -9,6 +9,7 @@ import re
 import threading
 import time
 
+import ml_metadata
 from ml_metadata import errors
 from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as core
 from ml_metadata.proto import metadata_store_pb2, metadata_store_service_pb2
@@ -33,6 +34,14 @@ _OPEN_FAILURES = (
     (
         r"file is not a database|malformed",
         "the file is not an SQLite database, or is damaged: name another file",
+    ),
+    (
+        r"write a readonly database query: +CREATE TABLE",
+        "the file holds no metadata store: name another file",
+    ),
+    (
+        r"Unknown database",
+        "the server has no such database: check its name",
     ),
     (
         r"unable to open database file|readonly database",
@@ -150,10 +159,55 @@ class MetadataStoreCore:
             raise errors.StatusError(str(error), errors.UNAVAILABLE) from error
 
 
+def open_to_read(target: MetadataTarget, password: str | None) -> ml_metadata.MetadataStore:
+    """Opens a store that is there already: it is neither created nor, as a file, changed.
+
+    A file is locked only for the moments of a call, for which a run that writes to it waits.
+
+    Args:
+        target: A ``SqliteTarget`` or a ``MySqlTarget``.
+        password: The MySQL user's password.
+
+    Returns:
+        ml-metadata's client.
+
+    Raises:
+        MetadataError: if there is no such store, or it cannot be opened.
+    """
+    if isinstance(target, SqliteTarget):
+        _check_readable(target)
+    config = _config(target, password)
+    if isinstance(target, SqliteTarget):
+        config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    else:
+        config.mysql.skip_db_creation = True
+    try:
+        return ml_metadata.MetadataStore(config)
+    except (RuntimeError, errors.StatusError) as error:
+        raise MetadataError(_open_failure(target, str(error))) from error
+
+
 def _open(target: MetadataTarget, password: str | None) -> object:
-    config = metadata_store_pb2.ConnectionConfig()
     if isinstance(target, SqliteTarget):
         _check_sqlite(target)
+    config = _config(target, password)
+    migration = metadata_store_pb2.MigrationOptions()
+    for attempt in range(1, _OPEN_ATTEMPTS + 1):
+        try:
+            return core.CreateMetadataStore(
+                config.SerializeToString(), migration.SerializeToString()
+            )
+        except RuntimeError as error:
+            busy = any(message in str(error) for message in _BUSY_MESSAGES)
+            if not busy or attempt == _OPEN_ATTEMPTS:
+                raise MetadataError(_open_failure(target, str(error))) from error
+            time.sleep(_OPEN_RETRY_SECONDS)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _config(target: MetadataTarget, password: str | None) -> metadata_store_pb2.ConnectionConfig:
+    config = metadata_store_pb2.ConnectionConfig()
+    if isinstance(target, SqliteTarget):
         # An absolute path is never taken for a "file:" URI or ":memory:".
         config.sqlite.filename_uri = str(target.path.absolute())
     elif isinstance(target, MySqlTarget):
@@ -178,18 +232,7 @@ def _open(target: MetadataTarget, password: str | None) -> object:
         raise MetadataError(
             f"{target} is a server already: connect to it, or name an sqlite: or mysql: store"
         )
-    migration = metadata_store_pb2.MigrationOptions()
-    for attempt in range(1, _OPEN_ATTEMPTS + 1):
-        try:
-            return core.CreateMetadataStore(
-                config.SerializeToString(), migration.SerializeToString()
-            )
-        except RuntimeError as error:
-            busy = any(message in str(error) for message in _BUSY_MESSAGES)
-            if not busy or attempt == _OPEN_ATTEMPTS:
-                raise MetadataError(_open_failure(target, str(error))) from error
-            time.sleep(_OPEN_RETRY_SECONDS)
-    raise AssertionError("the last attempt returns or raises")
+    return config
 
 
 def _open_failure(target: MetadataTarget, message: str) -> str:
@@ -197,6 +240,25 @@ def _open_failure(target: MetadataTarget, message: str) -> str:
         if match := re.search(pattern, message):
             return f"metadata store {target}: {meaning.format(**match.groupdict())}"
     return f"metadata store {target} cannot be opened: {' '.join(message.split())[:300]}"
+
+
+def _check_readable(target: SqliteTarget) -> None:
+    """Refuses what is no file: opened to read only, nothing would create it."""
+    where = f"metadata store {target}"
+    try:
+        if not target.path.is_file():
+            raise MetadataError(
+                f"{where}: there is no such file: run a pipeline first, or name the store with "
+                "--home or --metadata"
+            )
+        if target.path.stat().st_size == 0:
+            raise MetadataError(f"{where}: it is empty: no run has been recorded in it")
+        with target.path.open("rb"):
+            return
+    except OSError as error:
+        raise MetadataError(
+            f"{where}: {error.strerror}: change its permissions, or name another file"
+        ) from error
 
 
 def _check_sqlite(target: SqliteTarget) -> None:

@@ -1,8 +1,11 @@
 """CsvExampleGen's executor on a Beam runner: what it writes, and how it fails."""
 
+import hashlib
+import json
 import os
 import pathlib
 import traceback
+from typing import Any
 
 import pytest
 
@@ -19,9 +22,8 @@ def rows(name: str, number: int = 40) -> str:
     return "\n".join([HEADER, *lines, ""])
 
 
-def run(folder: pathlib.Path, output: pathlib.Path) -> dict[str, list[bytes]]:
-    """Runs the executor as a step does; returns the serialized examples by split."""
-    import tensorflow as tf
+def executed(folder: pathlib.Path, output: pathlib.Path) -> Any:
+    """Runs the executor as a step does; returns the artifact of the examples."""
     from tfx.components.example_gen import utils
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.proto import example_gen_pb2
@@ -49,6 +51,14 @@ def run(folder: pathlib.Path, output: pathlib.Path) -> dict[str, list[bytes]]:
         },
     )
     assert examples.get_string_custom_property("payload_format") == "FORMAT_TF_EXAMPLE"
+    return examples
+
+
+def run(folder: pathlib.Path, output: pathlib.Path) -> dict[str, list[bytes]]:
+    """Runs the executor; returns the serialized examples by split."""
+    import tensorflow as tf
+
+    executed(folder, output)
     return {
         name: sorted(
             record.numpy()
@@ -92,6 +102,57 @@ def test_several_files_become_examples_with_declared_types(tmp_path: pathlib.Pat
         assert feature["zip_code"].bytes_list.value == [b"33510"]
         assert feature[LABEL_KEY].int64_list.value[0] in (0, 1)
     assert run(data, tmp_path / "two") == splits
+
+
+def test_the_examples_say_which_files_they_come_from(tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    # A byte order mark and a blank line are in the file's checksum, and no rows.
+    contents = {
+        "b <script>.csv": b"\xef\xbb\xbf" + rows("b", 30).encode(),
+        "a.csv": rows("a", 20).encode() + b"\n",
+    }
+    for name, content in contents.items():
+        (data / name).write_bytes(content)
+
+    examples = executed(data, tmp_path / "out")
+
+    recorded = json.loads(examples.get_string_custom_property("input_files"))
+    assert recorded == {
+        "files": [
+            {
+                "name": name,
+                "bytes": len(contents[name]),
+                "sha256": hashlib.sha256(contents[name]).hexdigest(),
+                "rows": number,
+            }
+            for name, number in (("a.csv", 20), ("b <script>.csv", 30))
+        ],
+        "left_out": 0,
+        "bytes": sum(map(len, contents.values())),
+        "rows": 50,
+    }
+    # Nothing but the splits stays beneath the examples.
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "Split-eval",
+        "Split-train",
+    ]
+
+
+def test_the_list_of_files_is_bounded_and_says_so(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components import csv_executor
+
+    monkeypatch.setattr(csv_executor, "_MAX_INPUT_FILES", 2)
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.csv").write_text(rows(name))
+
+    examples = executed(tmp_path, tmp_path / "out")
+
+    recorded = json.loads(examples.get_string_custom_property("input_files"))
+    assert [file["name"] for file in recorded["files"]] == ["a.csv", "b.csv"]
+    assert (recorded["left_out"], recorded["rows"]) == (1, 120)
 
 
 def test_a_bad_row_fails_with_its_place_as_the_last_line(tmp_path: pathlib.Path) -> None:

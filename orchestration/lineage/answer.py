@@ -1,0 +1,247 @@
+"""The answer to a question about lineage: the graph, and what an audit asks of it."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from orchestration.lineage.data_files import InputFiles, input_files, with_rows
+from orchestration.lineage.find import Found, find
+from orchestration.lineage.graph import (
+    BLESSING_SUFFIX,
+    FORWARD,
+    MODEL,
+    PUSHED_MODEL,
+    Execution,
+    Graph,
+    Links,
+)
+from orchestration.lineage.reader import Reader, is_from_files
+from orchestration.lineage.run_facts import RunFacts, run_facts
+from orchestration.lineage.walk import APPROVAL, back, forward
+
+#: What a blessing says of itself that is shown in other words, or says nothing.
+_KNOWN_PROPERTIES = frozenset(
+    {
+        "baseline_model",
+        "baseline_model_id",
+        "blessed",
+        "current_model",
+        "current_model_id",
+        "is_external",
+        "kfp_pod_name",
+        "metrics",
+        "tfx_version",
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Approval:
+    """What has judged a model: Evaluator, InfraValidator, or somebody.
+
+    Attributes:
+        by: The node, such as ``Evaluator``.
+        execution: Id of its execution.
+        artifact: Id of the blessing; ``None`` where it has made none.
+        models: Ids of the models that it has judged.
+        verdict: ``blessed``, ``not blessed``, or empty where another property says it.
+        baselines: Ids of the models that they were compared with.
+        metrics: Its metrics, where its pod has recorded them.
+        details: What else it has recorded, such as who has approved, and why.
+        run: The run.
+        recorded: When, seconds since 1970.
+    """
+
+    by: str
+    execution: int
+    artifact: int | None
+    models: tuple[int, ...]
+    verdict: str
+    baselines: tuple[int, ...]
+    metrics: Mapping[str, float]
+    details: Mapping[str, Any]
+    run: str
+    recorded: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """A model that has come of data.
+
+    Attributes:
+        artifact: Id of the model.
+        uri: Where it is.
+        run: The run that trained it.
+        recorded: When, seconds since 1970.
+        blessed: Whether Evaluator has blessed it; ``None`` where it has not judged it.
+        metrics: Evaluator's metrics, where its pod has recorded them.
+        pushed: Where it was pushed to.
+    """
+
+    artifact: int
+    uri: str
+    run: str
+    recorded: float
+    blessed: bool | None
+    metrics: Mapping[str, float]
+    pushed: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What there is to say.
+
+    Attributes:
+        query: What was asked for.
+        store: Name of the metadata store.
+        graph: The graph.
+        data: The raw files behind it.
+        runs: Its runs, the newest first.
+        approvals: What has judged its models, the newest first.
+        models: The models that have come of it, the newest first; only on the way forward.
+        notes: What the user should know.
+    """
+
+    query: str
+    store: str
+    graph: Graph
+    data: tuple[InputFiles, ...]
+    runs: tuple[RunFacts, ...]
+    approvals: tuple[Approval, ...]
+    models: tuple[TrainedModel, ...]
+    notes: tuple[str, ...]
+
+
+def ask(reader: Reader, query: str, *, is_forward: bool, home: pathlib.Path | None) -> Answer:
+    """Answers where something comes from, or what has come of it.
+
+    Args:
+        reader: The store.
+        query: What the question is about; see ``find``.
+        is_forward: To ask for what has come of it; of data nothing else can be asked.
+        home: Folder with the runs on this machine, which know more than ML Metadata.
+
+    Raises:
+        MetadataError: If there is nothing of this name, or the store cannot be read.
+    """
+    found = find(reader, query)
+    graph = _graph(reader, found, is_forward)
+    links = Links(graph)
+    raw = [item for item in graph.artifacts.values() if is_from_files(item)]
+    approvals = _approvals(graph, links)
+    return Answer(
+        query=query,
+        store=reader.name,
+        graph=graph,
+        data=tuple(with_rows(item, graph, links) for item in input_files(reader, raw)),
+        runs=tuple(run_facts(graph, links, home)),
+        approvals=approvals,
+        models=_models(graph, links, approvals) if graph.direction == FORWARD else (),
+        notes=found.notes,
+    )
+
+
+def _graph(reader: Reader, found: Found, is_forward: bool) -> Graph:
+    if is_forward or found.is_data:
+        return forward(reader, found.artifacts)
+    return back(reader, found.artifacts, found.runs)
+
+
+def _approvals(graph: Graph, links: Links) -> tuple[Approval, ...]:
+    approvals = []
+    for execution in sorted(graph.executions.values(), key=lambda item: -item.id):
+        made = [link.artifact for link in links.of_execution(execution.id, "output")]
+        blessings = [key for key in made if graph.artifacts[key].type.endswith(BLESSING_SUFFIX)]
+        if APPROVAL in execution.type:
+            # Whatever it makes is its answer.
+            blessings = blessings or made
+        elif not blessings:
+            continue
+        for blessing in blessings or [None]:
+            approvals.append(_approval(graph, links, execution, blessing))
+    return tuple(approvals)
+
+
+def _approval(graph: Graph, links: Links, execution: Execution, blessing: int | None) -> Approval:
+    properties: dict[str, Any] = {}
+    if APPROVAL in execution.type:
+        properties |= execution.properties
+    if blessing is not None:
+        properties |= graph.artifacts[blessing].properties
+    verdicts = {1: "blessed", 0: "not blessed", True: "blessed", False: "not blessed"}
+    inputs = [link.artifact for link in links.of_execution(execution.id, "input")]
+    return Approval(
+        by=execution.node,
+        execution=execution.id,
+        artifact=blessing,
+        models=tuple(key for key in inputs if graph.artifacts[key].type == MODEL),
+        verdict=verdicts.get(properties.get("blessed", ""), ""),
+        baselines=tuple(link.artifact for link in links.of_execution(execution.id, "compared")),
+        metrics=execution.metrics,
+        details={
+            name: value
+            for name, value in properties.items()
+            if name not in _KNOWN_PROPERTIES and value not in (None, "")
+        },
+        run=execution.run,
+        recorded=execution.recorded,
+    )
+
+
+def _models(
+    graph: Graph, links: Links, approvals: tuple[Approval, ...]
+) -> tuple[TrainedModel, ...]:
+    judged: dict[int, Approval] = {}
+    # The newest are first, and the last word counts.
+    for approval in reversed(approvals):
+        if approval.verdict:
+            judged.update(dict.fromkeys(approval.models, approval))
+    models = []
+    for artifact in graph.of_type(MODEL):
+        makers = links.of_artifact(artifact.id, "output")
+        if not makers:
+            continue
+        approval = judged.get(artifact.id)
+        models.append(
+            TrainedModel(
+                artifact=artifact.id,
+                uri=artifact.uri,
+                run=graph.executions[makers[0].execution].run,
+                recorded=artifact.created,
+                blessed=None if approval is None else approval.verdict == "blessed",
+                metrics={} if approval is None else approval.metrics,
+                pushed=_pushed(graph, links, artifact.id),
+            )
+        )
+    return tuple(models)
+
+
+def _pushed(graph: Graph, links: Links, model: int) -> tuple[str, ...]:
+    destinations = set()
+    for reading in links.of_artifact(model, "input"):
+        for made in links.of_execution(reading.execution, "output"):
+            artifact = graph.artifacts[made.artifact]
+            destination = artifact.properties.get("pushed_destination")
+            if artifact.type == PUSHED_MODEL and isinstance(destination, str) and destination:
+                destinations.add(destination)
+    return tuple(sorted(destinations))
+
+
+def to_json(answer: Answer) -> dict[str, Any]:
+    """Returns the whole answer for scripts."""
+    graph = answer.graph
+    return {
+        "query": answer.query,
+        "store": answer.store,
+        "direction": graph.direction,
+        "roots": list(graph.roots),
+        "notes": list(answer.notes),
+        "data": [dataclasses.asdict(item) for item in answer.data],
+        "runs": [dataclasses.asdict(item) for item in answer.runs],
+        "approvals": [dataclasses.asdict(item) for item in answer.approvals],
+        "models": [dataclasses.asdict(item) for item in answer.models],
+        "artifacts": [vars(item) for item in graph.artifacts.values()],
+        "executions": [vars(item) for item in graph.executions.values()],
+        "links": [link._asdict() for link in graph.links],
+    }

@@ -1,0 +1,121 @@
+"""What an audit asks first, as lines of a name and a text."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestration.lineage import words
+from orchestration.lineage.answer import Answer, Approval
+from orchestration.lineage.data_files import InputFiles
+from orchestration.lineage.graph import BACK
+from orchestration.lineage.run_facts import NOT_RECORDED, RunFacts, code_hash_of
+
+#: So many of each are named; the JSON has all.
+_MAX_FILES = 20
+_MAX_LINES = 5
+_MAX_VALUES = 20
+
+#: The longest line: a path and a checksum.
+_LENGTH = 600
+
+
+def summary(answer: Answer) -> list[tuple[str, str]]:
+    """Returns what an audit asks first.
+
+    Args:
+        answer: The answer.
+
+    Returns:
+        Pairs of a name and a line of text; what nobody has recorded says so.
+    """
+    lines = [*_roots(answer), *(("note", note) for note in answer.notes)]
+    lines += _data(answer)
+    if answer.graph.direction == BACK:
+        lines.append(("code", _code(answer)))
+        for run in answer.runs[:_MAX_LINES]:
+            lines += _run(run)
+        lines += _more("run", len(answer.runs))
+        approvals = [("approval", _approval(answer, found)) for found in answer.approvals]
+        lines += approvals[:_MAX_LINES] or [("approval", NOT_RECORDED)]
+        lines += _more("approval", len(approvals))
+    return [(name, words.one_line(text, _LENGTH)) for name, text in lines]
+
+
+def _roots(answer: Answer) -> Iterator[tuple[str, str]]:
+    for key in reversed(answer.graph.roots[-_MAX_LINES:]):
+        artifact = answer.graph.artifacts[key]
+        place = artifact.properties.get("pushed_destination") or artifact.uri
+        title = words.artifact_title(artifact)
+        yield "of", ", ".join(filter(None, [title, str(place), words.time(artifact.created)]))
+    yield from _more("of", len(answer.graph.roots))
+
+
+def _data(answer: Answer) -> Iterator[tuple[str, str]]:
+    # The newest first, as everywhere.
+    for files in reversed(answer.data[-_MAX_LINES:]):
+        for line in _files(files):
+            yield "data", line
+    yield from _more("data", len(answer.data))
+    if not answer.data:
+        yield "data", NOT_RECORDED
+
+
+def _files(files: InputFiles) -> Iterator[str]:
+    folder = ", ".join(files.folders) or "an unknown folder"
+    if not files.files:
+        yield f"{folder}: {', '.join(words.unlisted_details(files))}"
+    for file in files.files[:_MAX_FILES]:
+        yield f"{folder}/{file.name}: {', '.join(words.file_details(file))}"
+    left_out = len(files.files[_MAX_FILES:]) + files.left_out
+    if left_out:
+        yield (
+            f"{folder}: {left_out:,} more files; all together {files.bytes:,} bytes and "
+            f"{files.rows:,} rows"
+        )
+
+
+def _code(answer: Answer) -> str:
+    hashes: dict[str, list[str]] = {}
+    for execution in answer.graph.executions.values():
+        if (code := code_hash_of(execution)) and not execution.has_failed:
+            nodes = hashes.setdefault(code, [])
+            if execution.node not in nodes:
+                nodes.append(execution.node)
+    named = [f"{', '.join(nodes)}: {code}" for code, nodes in list(hashes.items())[:_MAX_LINES]]
+    return "; ".join(named) or NOT_RECORDED
+
+
+def _run(run: RunFacts) -> Iterator[tuple[str, str]]:
+    of = f" of {run.pipeline}" if run.pipeline else ""
+    yield "run", f"{run.id or 'an unknown run'}{of}, {words.time(run.started)}"
+    yield "  image", ", ".join(run.images) or NOT_RECORDED
+    yield "  packages", _values(run.packages, " ")
+    yield "  code", f"components/: {run.code_hash}" if run.code_hash else NOT_RECORDED
+    yield "  parameters", _values(run.parameters, "=")
+    if run.workflow:
+        yield "  workflow", run.workflow
+
+
+def _approval(answer: Answer, found: Approval) -> str:
+    graph = answer.graph
+    models = ", ".join(words.artifact_title(graph.artifacts[key]) for key in found.models)
+    verdict = found.verdict or "judged"
+    parts = [f"{models or 'the model'} {verdict} by {found.by} (execution {found.execution})"]
+    parts.append(words.time(found.recorded))
+    parts.append(words.metrics(found.metrics))
+    parts += [
+        f"compared with {words.artifact_title(graph.artifacts[key])}" for key in found.baselines
+    ]
+    parts += [f"{name} {words.one_line(value)}" for name, value in found.details.items()]
+    return ", ".join(filter(None, parts))
+
+
+def _values(values: Mapping[str, Any], sign: str) -> str:
+    named = [f"{name}{sign}{value}" for name, value in list(values.items())[:_MAX_VALUES]]
+    if len(values) > _MAX_VALUES:
+        named.append(f"{len(values) - _MAX_VALUES:,} more")
+    return ", ".join(named) or NOT_RECORDED
+
+
+def _more(name: str, number: int) -> Iterator[tuple[str, str]]:
+    if number > _MAX_LINES:
+        yield name, f"{number - _MAX_LINES:,} more; --json has them all"
