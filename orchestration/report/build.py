@@ -10,6 +10,11 @@ import sys
 import ml_metadata
 
 from components.charts.artifacts import sections_of
+from components.charts.section import Note, Section, Table
+from components.errors import MetadataError
+from orchestration.lineage.answer import ask
+from orchestration.lineage.reader import Reader
+from orchestration.lineage.summary import summary
 from orchestration.local.observing import LocalRuns, workflow_of
 from orchestration.metadata_client import connect
 from orchestration.report import page
@@ -20,7 +25,11 @@ from orchestration.workflow import Workflow
 
 
 def write_report(
-    view: RunView, workflow: Workflow | None, store: ml_metadata.MetadataStore, out: pathlib.Path
+    view: RunView,
+    workflow: Workflow | None,
+    store: ml_metadata.MetadataStore,
+    home: pathlib.Path,
+    out: pathlib.Path,
 ) -> None:
     """Writes the report of a run.
 
@@ -28,6 +37,7 @@ def write_report(
         view: The run.
         workflow: Its workflow, or ``None`` where it cannot be read.
         store: The metadata store that knows the run.
+        home: Folder that keeps the runs.
         out: The file.
 
     Raises:
@@ -37,8 +47,24 @@ def write_report(
         summary_section(view),
         steps_section(view, workflow),
         *sections_of(artifacts_of_run(store, view.id), with_missing=True),
+        _lineage_section(store, view.id, home),
     ]
     page.write(out, page.render(view.name, f"{view.state}, {utc(view.started)}", sections))
+
+
+def _lineage_section(store: ml_metadata.MetadataStore, run_id: str, home: pathlib.Path) -> Section:
+    """Returns where the run's model comes from, in short; the command ``lineage`` has it whole."""
+    try:
+        answer = ask(Reader(store, "the run's store"), run_id, is_forward=False, home=home)
+    except MetadataError as error:
+        return Section(id="lineage", title="Lineage", blocks=[Note(text=str(error))])
+    table = Table(
+        title="Where the model comes from",
+        columns=("", ""),
+        rows=[(name.strip(), text) for name, text in summary(answer)],
+        note=f"The whole graph: complaint-pipeline lineage {run_id} --out lineage.html",
+    )
+    return Section(id="lineage", title="Lineage", blocks=[table])
 
 
 def write_local_report(
@@ -63,7 +89,7 @@ def write_local_report(
     folder = home / "runs" / view.id
     with runs.metadata(view.id) as address:
         path = out or folder / "report.html"
-        write_report(view, workflow_of(folder), connect(address), path)
+        write_report(view, workflow_of(folder), connect(address), home, path)
     return path
 
 
