@@ -1,6 +1,6 @@
 r"""What a pod runs: TFX's entry point, with a look at everything that it needs and leaves.
 
-    python -m components.entrypoint [--mount_path DIR] [--metrics_path FILE] \
+    python -m components.entrypoint [--mount_path DIR] [--image IMAGE] [--metrics_path FILE] \
         [--metadata_timeout SECONDS] -- TFX-ARGUMENTS
 
 It refuses an image of other versions than the workflow was compiled for, a volume that is not
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     parser = argparse.ArgumentParser(prog="components.entrypoint", allow_abbrev=False)
     parser.add_argument("--mount_path", type=pathlib.Path, action="append", default=[])
+    parser.add_argument("--image", default="")
     parser.add_argument("--metrics_path", type=pathlib.Path)
     parser.add_argument("--metadata_timeout", type=float, default=metadata_client.PATIENCE_SECONDS)
     end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else len(arguments)
@@ -163,9 +164,10 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
     outcome = execution_outcome.outcome(store, _node(tfx_arguments))
     if outcome.failure is not None:
         raise RunError(outcome.failure)
+    assert outcome.execution is not None
+    execution_outcome.record(store, outcome.execution, _origin(options.image, tfx_arguments))
     _add_view(tfx_arguments, outcome)
     if options.metrics_path is not None:
-        assert outcome.execution is not None
         metrics = _metrics(outcome)
         kubeflow_metrics.write_metrics(options.metrics_path, metrics)
         execution_outcome.record_metrics(store, outcome.execution, metrics)
@@ -177,6 +179,25 @@ def _node(tfx_arguments: Sequence[str]) -> execution_outcome.Node:
         node_id=_value(tfx_arguments, "--node_id"),
         run_id=os.environ["WORKFLOW_ID"],
     )
+
+
+def _origin(image: str, tfx_arguments: Sequence[str]) -> dict[str, str]:
+    """Returns what this execution runs, as properties of it."""
+    versions = installed_versions()
+    parameters = {}
+    for name, value in itertools.pairwise(tfx_arguments):
+        if name == "--runtime_parameter":
+            # As TFX's runner writes it: NAME=TYPE:VALUE.
+            key, _, typed = value.partition("=")
+            parameters[key] = typed.partition(":")[2]
+    packages = {package: versions[variable] for variable, package in _PACKAGES.items()}
+    properties = {
+        execution_outcome.IMAGE_PROPERTY: image,
+        execution_outcome.PACKAGES_PROPERTY: json.dumps(packages, sort_keys=True),
+        execution_outcome.CODE_HASH_PROPERTY: versions[CODE_HASH_VARIABLE],
+        execution_outcome.PARAMETERS_PROPERTY: json.dumps(parameters, sort_keys=True),
+    }
+    return {name: text for name, text in properties.items() if text}
 
 
 def _add_view(tfx_arguments: Sequence[str], outcome: execution_outcome.Outcome) -> None:

@@ -16,6 +16,13 @@ from components.errors import MetadataError
 #: Custom property of an execution that holds its metrics as JSON.
 METRICS_PROPERTY = "metrics"
 
+#: Custom properties that say what an execution ran: an image, JSON of package versions, the hash of
+#: the code, and JSON of the run parameters that it was given.
+IMAGE_PROPERTY = "image"
+PACKAGES_PROPERTY = "packages"
+CODE_HASH_PROPERTY = "code_hash"
+PARAMETERS_PROPERTY = "run_parameters"
+
 _SUCCEEDED = (Execution.CACHED, Execution.COMPLETE)
 _OUTPUTS = (Event.OUTPUT, Event.INTERNAL_OUTPUT)
 
@@ -137,6 +144,27 @@ def output_artifacts(
     return outputs
 
 
+def record(
+    store: ml_metadata.MetadataStore, execution: Execution, properties: Mapping[str, str]
+) -> None:
+    """Keeps facts with an execution, as custom properties.
+
+    Args:
+        store: The store.
+        execution: The execution.
+        properties: Texts by the property's name.
+
+    Raises:
+        MetadataError: If the store does not answer.
+    """
+    for name, text in properties.items():
+        execution.custom_properties[name].string_value = text
+    try:
+        store.put_executions([execution])
+    except ml_metadata.errors.StatusError as error:
+        raise MetadataError(f"the metadata store does not answer: {error}") from error
+
+
 def record_metrics(
     store: ml_metadata.MetadataStore, execution: Execution, metrics: Mapping[str, float]
 ) -> None:
@@ -150,12 +178,7 @@ def record_metrics(
     Raises:
         MetadataError: If the store does not answer.
     """
-    text = json.dumps(metrics, sort_keys=True)
-    execution.custom_properties[METRICS_PROPERTY].string_value = text
-    try:
-        store.put_executions([execution])
-    except ml_metadata.errors.StatusError as error:
-        raise MetadataError(f"the metadata store does not answer: {error}") from error
+    record(store, execution, {METRICS_PROPERTY: json.dumps(metrics, sort_keys=True)})
 
 
 def recorded_metrics(execution: Execution) -> dict[str, float]:

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from components.errors import PipelineError
+from components.execution_outcome import (
+    CODE_HASH_PROPERTY,
+    IMAGE_PROPERTY,
+    PACKAGES_PROPERTY,
+    PARAMETERS_PROPERTY,
+)
 from orchestration.lineage.graph import Execution, Graph, Links, json_value
 from orchestration.local.run_record import Runs
 from orchestration.package import read_package
 
 NOT_RECORDED = "not recorded"
-
-#: Custom properties that an execution may have, and what is taken from the run's folder else.
-IMAGE_PROPERTY = "image"
-PACKAGES_PROPERTY = "packages"
-CODE_HASH_PROPERTY = "code_hash"
-PARAMETERS_PROPERTY = "run_parameters"
 
 #: Labels that the compiler gives each pod, by what they say.
 _PACKAGE_LABELS = {

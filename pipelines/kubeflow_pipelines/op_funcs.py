@@ -322,7 +322,12 @@ def entry_point(
     """
 
     def apply(op: dsl.ContainerOp) -> None:
-        own = [*arguments, *(() if metrics_path is None else ("--metrics_path", metrics_path))]
+        image = ("--image", op.container.image)
+        own = [
+            *arguments,
+            *image,
+            *(() if metrics_path is None else ("--metrics_path", metrics_path)),
+        ]
         op.command = ["python", "-m", ENTRY_POINT_MODULE]
         op.arguments = [*own, "--", *op.arguments]
         if metrics_path is not None:
