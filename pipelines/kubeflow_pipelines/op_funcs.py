@@ -322,12 +322,9 @@ def entry_point(
     """
 
     def apply(op: dsl.ContainerOp) -> None:
-        image = ("--image", op.container.image)
-        own = [
-            *arguments,
-            *image,
-            *(() if metrics_path is None else ("--metrics_path", metrics_path)),
-        ]
+        own = [*arguments, "--image", op.container.image]
+        if metrics_path is not None:
+            own += ["--metrics_path", metrics_path]
         op.command = ["python", "-m", ENTRY_POINT_MODULE]
         op.arguments = [*own, "--", *op.arguments]
         if metrics_path is not None:

@@ -12,8 +12,10 @@ import threading
 import time
 from collections.abc import Iterator
 
+import ml_metadata
 import pytest
 import yaml
+from ml_metadata.proto import metadata_store_pb2
 
 from tests.end_to_end.project import WORKFLOW, Workplace, only_tasks, steps, succeeded, workplace
 
@@ -213,6 +215,25 @@ def test_trainer_and_evaluator_leave_metrics_for_kubeflow(tmp_path: pathlib.Path
     assert {"train_loss", "val_loss", "val_auc"} <= {item["name"] for item in metrics["trainer"]}
     evaluated = {item["name"]: item["numberValue"] for item in metrics["evaluator"]}
     assert evaluated == pytest.approx(record["result"]["metrics"])
+
+
+def test_each_execution_says_what_it_ran(tmp_path: pathlib.Path) -> None:
+    place = workplace(tmp_path)
+    succeeded(place.run(only_tasks(tmp_path, "csvexamplegen", "statisticsgen")))
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(place.home / "metadata.db")
+
+    executions = ml_metadata.MetadataStore(config).get_executions()
+
+    assert len(executions) == 2
+    for execution in executions:
+        properties = {
+            name: value.string_value for name, value in execution.custom_properties.items()
+        }
+        assert properties["image"] == "complaint-pipeline:0.1.0"
+        assert json.loads(properties["packages"])["tfx"] == "1.15.1"
+        assert len(properties["code_hash"]) == 32
+        assert "pipeline-root" in json.loads(properties["run_parameters"])
 
 
 def test_a_webhook_hears_of_a_failed_run(

@@ -234,7 +234,8 @@ def test_entry_point_runs_the_steps_arguments_after_its_own() -> None:
     ]
 
     assert container["command"] == ["python", "-m", op_funcs.ENTRY_POINT_MODULE]
-    assert container["args"] == ["--mount_path", "/m", "--", "--node_id", "Trainer"]
+    own = ["--mount_path", "/m", "--image", container["image"]]
+    assert container["args"] == [*own, "--", "--node_id", "Trainer"]
 
 
 def test_entry_point_without_metrics_leaves_the_steps_artifacts_as_they_are() -> None:
@@ -246,7 +247,7 @@ def test_entry_point_without_metrics_leaves_the_steps_artifacts_as_they_are() ->
 def test_entry_point_with_metrics_leaves_them_for_kubeflow() -> None:
     step = template(of_tfx, op_funcs.entry_point([], {}, "/tmp/metrics.json"))
 
-    assert step["container"]["args"][:3] == ["--metrics_path", "/tmp/metrics.json", "--"]
+    assert step["container"]["args"][2:5] == ["--metrics_path", "/tmp/metrics.json", "--"]
     paths = {artifact["name"]: artifact["path"] for artifact in step["outputs"]["artifacts"]}
     assert paths == {
         "mlpipeline-ui-metadata": "/tmp/ui.json",
