@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestration.lineage.data_files import InputFiles, input_files, with_rows
@@ -158,8 +158,8 @@ def _approvals(graph: Graph, links: Links) -> tuple[Approval, ...]:
             blessings = blessings or made
         elif not blessings:
             continue
-        for blessing in blessings or [None]:
-            approvals.append(_approval(graph, links, execution, blessing))
+        several: Sequence[int | None] = blessings or [None]
+        approvals += [_approval(graph, links, execution, blessing) for blessing in several]
     return tuple(approvals)
 
 
@@ -169,7 +169,8 @@ def _approval(graph: Graph, links: Links, execution: Execution, blessing: int | 
         properties |= execution.properties
     if blessing is not None:
         properties |= graph.artifacts[blessing].properties
-    verdicts = {1: "blessed", 0: "not blessed", True: "blessed", False: "not blessed"}
+    # True is 1, and False is 0, also as keys.
+    verdicts = {1: "blessed", 0: "not blessed"}
     inputs = [link.artifact for link in links.of_execution(execution.id, "input")]
     return Approval(
         by=execution.node,
@@ -202,15 +203,15 @@ def _models(
         makers = links.of_artifact(artifact.id, "output")
         if not makers:
             continue
-        approval = judged.get(artifact.id)
+        verdict = judged.get(artifact.id)
         models.append(
             TrainedModel(
                 artifact=artifact.id,
                 uri=artifact.uri,
                 run=graph.executions[makers[0].execution].run,
                 recorded=artifact.created,
-                blessed=None if approval is None else approval.verdict == "blessed",
-                metrics={} if approval is None else approval.metrics,
+                blessed=None if verdict is None else verdict.verdict == "blessed",
+                metrics={} if verdict is None else verdict.metrics,
                 pushed=_pushed(graph, links, artifact.id),
             )
         )

@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import os
 import pathlib
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -126,8 +127,8 @@ def _by_data(reader: Reader, text: str) -> Found | None:
     if not recorded:
         return None
     wanted = set(_paths(text, with_parents=False))
-    if found := [item for item, files in recorded if wanted & set(files.folders)]:
-        return _data(found)
+    if in_folder := [item for item, files in recorded if wanted & set(files.folders)]:
+        return _data(in_folder)
     if _SHA256.fullmatch(text.lower()):
         return _data(_with_checksum(recorded, text.lower()))
     if found := _by_contents(recorded, text):
@@ -141,7 +142,7 @@ def _by_data(reader: Reader, text: str) -> Found | None:
     folder = [
         item
         for item, files in recorded
-        if not files.files and {os.path.dirname(path) for path in wanted} & set(files.folders)
+        if not files.files and {posixpath.dirname(path) for path in wanted} & set(files.folders)
     ]
     return _data(
         folder,

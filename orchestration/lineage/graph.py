@@ -152,14 +152,6 @@ class Links:
         """Returns an artifact's links of some kinds."""
         return [link for link in self._of_artifact.get(artifact, ()) if link.kind in kinds]
 
-    def all_of_artifact(self, artifact: int) -> list[Link]:
-        """Returns all links of an artifact."""
-        return self._of_artifact.get(artifact, [])
-
-    def all_of_execution(self, execution: int) -> list[Link]:
-        """Returns all links of an execution."""
-        return self._of_execution.get(execution, [])
-
     def of_execution(self, execution: int, *kinds: Kind) -> list[Link]:
         """Returns an execution's links of some kinds."""
         return [link for link in self._of_execution.get(execution, ()) if link.kind in kinds]

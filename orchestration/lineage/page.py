@@ -21,7 +21,7 @@ _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 _MAX_NODES = 1_000
 _MAX_CHILDREN = 100
-_MAX_MODELS = 200
+_MAX_MODELS = 50
 
 
 def page(answer: Answer) -> str:

@@ -6,10 +6,12 @@ from orchestration.lineage import words
 from orchestration.lineage.answer import Answer
 from orchestration.lineage.graph import COMPLETE, Graph, Links
 from orchestration.lineage.layout import HEIGHT, WIDTH, Layout, Place, layout
+from orchestration.lineage.tree import tree, walk
 
 #: More boxes make no picture.
 _MAX_NODES = 120
-_MAX_FILES = 10
+_MAX_CHILDREN = 6
+_MAX_FILES = 6
 
 #: So many letters fit into a box.
 _LETTERS = 27
@@ -92,13 +94,14 @@ class _Node:
 
 
 def picture(answer: Answer) -> Picture:
-    """Returns the picture of an answer's graph: the nodes that are nearest to the roots.
+    """Returns the picture of an answer's graph: the nodes of a small tree, and their links.
 
     Args:
         answer: The answer.
     """
     graph = answer.graph
-    kept = _nearest(graph)
+    branches, left_out = tree(answer, max_nodes=_MAX_NODES, max_children=_MAX_CHILDREN)
+    kept = dict.fromkeys(branch.key for branch in walk(branches) if branch.key)
     nodes = {key: _node(graph, key) for key in kept}
     edges: list[tuple[str, str, str, str]] = []
     for link in graph.links:
@@ -136,30 +139,8 @@ def picture(answer: Answer) -> Picture:
         ),
         width=places.width,
         height=places.height,
-        left_out=len(graph.artifacts) + len(graph.executions) - len(kept),
+        left_out=left_out,
     )
-
-
-def _nearest(graph: Graph) -> list[str]:
-    """Returns the nodes that are nearest to the roots, as many as fit."""
-    links = Links(graph)
-    found = dict.fromkeys((f"artifact-{key}" for key in graph.roots[-_MAX_NODES:]), True)
-    frontier = list(found)
-    while frontier and len(found) < _MAX_NODES:
-        beyond = []
-        for key in frontier:
-            kind, _, number = key.partition("-")
-            near = (
-                [f"execution-{link.execution}" for link in links.all_of_artifact(int(number))]
-                if kind == "artifact"
-                else [f"artifact-{link.artifact}" for link in links.all_of_execution(int(number))]
-            )
-            for other in near:
-                if other not in found and len(found) < _MAX_NODES:
-                    found[other] = True
-                    beyond.append(other)
-        frontier = beyond
-    return list(found)
 
 
 def _node(graph: Graph, key: str) -> _Node:

@@ -86,7 +86,8 @@ def tree(answer: Answer, *, max_nodes: int, max_children: int) -> tuple[list[Bra
         remarks.append((branches, f"{len(roots) - max_children:,} more"))
     for place, text in remarks:
         place.append(Branch(kind="remark", title=text))
-    nodes = [*answer.graph.artifacts.values(), *answer.graph.executions.values()]
+    graph = answer.graph
+    nodes: list[Artifact | Execution] = [*graph.artifacts.values(), *graph.executions.values()]
     return branches, len({node.key for node in nodes} - shown)
 
 
@@ -170,16 +171,18 @@ class _Beneath:
         return found
 
     def _of(self, artifact: Artifact) -> list[_Next]:
-        found = []
-        if artifact.id in self._graph.roots:
-            for kind in ("output", "reused"):
-                found += [
-                    _Next(execution, relation(kind), is_followed=False)
-                    for execution in self._executions(artifact, kind)
-                ]
-        return found + [
-            _Next(execution, relation("input"))
-            for execution in reversed(self._executions(artifact, "input"))
+        """Returns what has read an artifact, the newest first; around it, what has made a root."""
+        is_root = artifact.id in self._graph.roots
+        made = self._executions(artifact, "output") if is_root else []
+        reused = self._executions(artifact, "reused") if is_root else []
+        readers = self._executions(artifact, "input")
+        return [
+            *(_Next(execution, relation("output"), is_followed=False) for execution in made),
+            *(_Next(execution, relation("input")) for execution in reversed(readers)),
+            *(
+                _Next(execution, relation("reused"), is_followed=False)
+                for execution in reversed(reused)
+            ),
         ]
 
     def _inputs(self, execution: Execution) -> list[_Next]:

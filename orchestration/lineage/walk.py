@@ -177,7 +177,7 @@ class _Walk:
 
     def _add_attempts(self, in_graph: dict[int, Execution], of_runs: dict[int, Execution]) -> None:
         """Adds failed executions of a node that succeeded later in the same run."""
-        made = {}
+        made: dict[tuple[str, str, str], Link] = {}
         for link in sorted(self._links):
             if link.kind == "output" and link.execution in in_graph:
                 execution = in_graph[link.execution]
