@@ -12,6 +12,9 @@ _GAP_X = 26
 _GAP_Y = 44
 _MARGIN = 16
 
+#: From one layer to the next.
+LAYER_PIXELS = HEIGHT + _GAP_Y
+
 
 @dataclasses.dataclass(frozen=True)
 class Place:
@@ -54,9 +57,7 @@ def layout(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
     for level, row in enumerate(rows):
         start = _MARGIN + (widest - len(row)) * (WIDTH + _GAP_X) // 2
         for index, node in enumerate(row):
-            places[node] = Place(
-                start + index * (WIDTH + _GAP_X), _MARGIN + level * (HEIGHT + _GAP_Y)
-            )
+            places[node] = Place(start + index * (WIDTH + _GAP_X), _MARGIN + level * LAYER_PIXELS)
     return Layout(
         places,
         2 * _MARGIN + max(0, widest * (WIDTH + _GAP_X) - _GAP_X),

@@ -7,6 +7,7 @@ from plotly import graph_objects
 
 from components.charts.section import Cell, Chart, Note, Section, Table, label
 from components.charts.style import figure
+from orchestration.lineage.layout import LAYER_PIXELS, layout
 from orchestration.local import run_record
 from orchestration.local.run_record import StepRecord
 from orchestration.run_view import RunView
@@ -29,7 +30,6 @@ _LEVELS = {run_record.SUCCEEDED: "good", run_record.FAILED: "failure"}
 _ROW_HEIGHT = 34
 _MARGINS = 90
 _LAYER_HEIGHT = 52
-_SHIFT = 0.18
 
 
 def summary_section(view: RunView) -> Section:
@@ -125,14 +125,20 @@ def _gantt(steps: Sequence[StepRecord], start: float | None) -> Chart:
 
 
 def _graph(steps: Sequence[StepRecord], workflow: Workflow) -> Chart:
-    places = layout({step.name: step.dependencies for step in workflow.steps})
+    names = [step.name for step in workflow.steps]
+    edges = [(before, step.name) for step in workflow.steps for before in step.dependencies]
+    placed = layout(names, edges)
+    # In layers from 0 downwards, and from 0 to 1 across.
+    places = {
+        name: (place.x / placed.width, -place.y / LAYER_PIXELS)
+        for name, place in placed.places.items()
+    }
     states = {step.name: _kind(step) for step in steps}
     xs: list[float | None] = []
     ys: list[float | None] = []
-    for step in workflow.steps:
-        for before in step.dependencies:
-            xs += [places[before][0], places[step.name][0], None]
-            ys += [places[before][1], places[step.name][1], None]
+    for before, after in edges:
+        xs += [places[before][0], places[after][0], None]
+        ys += [places[before][1], places[after][1], None]
     traces = [
         graph_objects.Scatter(
             x=xs, y=ys, mode="lines", line={"color": "#9AA4B0"}, hoverinfo="skip", showlegend=False
@@ -159,43 +165,16 @@ def _graph(steps: Sequence[StepRecord], workflow: Workflow) -> Chart:
         )
     hidden = {"visible": False, "fixedrange": True}
     rows = 1 + max(-y for _, y in places.values())
-    widest = max(x for x, _ in places.values())
     made = figure(
         *traces,
         # The names stand at the right of the nodes.
-        xaxis={**hidden, "range": [-0.2, widest + 1.0]},
+        xaxis={**hidden, "range": [-0.05, 1.0]},
         yaxis={**hidden, "range": [-rows + 0.5, 0.5]},
         height=_MARGINS + _LAYER_HEIGHT * rows,
         showlegend=True,
     )
     order = " → ".join(step.name for step in workflow.steps)
     return Chart(title="Graph", figure=made, description=f"In the order of dependence: {order}.")
-
-
-def layout(dependencies: Mapping[str, Sequence[str]]) -> dict[str, tuple[float, float]]:
-    """Places the nodes of a graph: a layer for the length of the longest way to it.
-
-    Args:
-        dependencies: For each node, those that come before; in topological order.
-
-    Returns:
-        For each node, its place in its layer from 0, and its layer downwards from 0.
-    """
-    layers: dict[str, int] = {}
-    for name, before in dependencies.items():
-        layers[name] = max((layers[other] + 1 for other in before), default=0)
-    places: dict[str, float] = {}
-    for layer in range(max(layers.values(), default=-1) + 1):
-        members = [name for name in layers if layers[name] == layer]
-
-        def wish(name: str) -> float:
-            above = [places[other] for other in dependencies[name]]
-            return sum(above) / len(above) if above else 0.0
-
-        for index, name in enumerate(sorted(members, key=wish)):
-            # Shifted, so that an edge past a layer does not run through its node.
-            places[name] = index + (_SHIFT if layer % 2 else 0.0)
-    return {name: (places[name], -float(layers[name])) for name in dependencies}
 
 
 def _step_table(steps: Sequence[StepRecord], resources: Mapping[str, Resources]) -> Table:

@@ -5,7 +5,7 @@ import pytest
 from components.charts.section import Chart, Note, Table
 from orchestration.local import run_record
 from orchestration.local.run_record import StepRecord
-from orchestration.report.run_sections import layout, memory, steps_section, summary_section, utc
+from orchestration.report.run_sections import memory, steps_section, summary_section, utc
 from orchestration.run_view import RunView
 from orchestration.workflow import Resources
 from orchestration.workflow_parser import parse_workflow
@@ -106,9 +106,20 @@ def test_the_graph_has_a_node_for_each_step_with_its_state() -> None:
     }
 
 
-def test_a_node_is_below_all_that_it_depends_on_and_none_shares_a_place() -> None:
-    places = layout({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["a", "d"]})
+def test_a_step_is_below_all_that_it_depends_on_and_none_shares_a_place() -> None:
+    steps = [container(name, "true") for name in "abcde"]
+    dependencies = {"b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["a", "d"]}
+    parsed = parse_workflow(workflow(steps, dependencies=dependencies))
+    records = [StepRecord(name=name) for name in "abcde"]
 
+    graph = next(
+        block
+        for block in steps_section(view(steps=records), parsed).blocks
+        if isinstance(block, Chart)
+    )
+
+    (nodes,) = graph.figure.data[1:]
+    places = dict(zip(nodes.text, zip(nodes.x, nodes.y, strict=True), strict=True))
     assert places["a"][1] > places["b"][1] == places["c"][1] > places["d"][1] > places["e"][1]
     assert len(set(places.values())) == len(places)
 
