@@ -1,7 +1,7 @@
 r"""What a pod runs: TFX's entry point, with a look at everything that it needs and leaves.
 
-    python -m components.entrypoint [--mount_path DIR] [--image IMAGE] [--metrics_path FILE] \
-        [--metadata_timeout SECONDS] -- TFX-ARGUMENTS
+    python -m components.entrypoint [--mount_path DIR] [--python_path DIR] [--image IMAGE] \
+        [--metrics_path FILE] [--metadata_timeout SECONDS] -- TFX-ARGUMENTS
 
 It refuses an image of other versions than the workflow was compiled for, a volume that is not
 there, and a metadata service that does not answer; and it fails where TFX exits with 0 though
@@ -9,15 +9,17 @@ its execution did not succeed. Whatever fails, one line says so before the trace
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import itertools
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 import components
@@ -45,6 +47,9 @@ METADATA_CONFIG_VARIABLE = "KUBEFLOW_METADATA_CONFIG"
 _TERMINATION_LOG = pathlib.Path("/dev/termination-log")
 _TERMINATION_LOG_BYTES = 4096
 
+# What a terminal would obey, and has no place in one line.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 #: Stands before TFX's own arguments.
 _SEPARATOR = "--"
 
@@ -60,6 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     parser = argparse.ArgumentParser(prog="components.entrypoint", allow_abbrev=False)
     parser.add_argument("--mount_path", type=pathlib.Path, action="append", default=[])
+    parser.add_argument("--python_path", type=pathlib.Path)
     parser.add_argument("--image", default="")
     parser.add_argument("--metrics_path", type=pathlib.Path)
     parser.add_argument("--metadata_timeout", type=float, default=metadata_client.PATIENCE_SECONDS)
@@ -102,7 +108,10 @@ def check_versions(environment: Mapping[str, str]) -> None:
         expected = environment.get(variable, installed)
         if expected == installed:
             continue
-        if variable in _PACKAGES:
+        if not expected:
+            # What the API server makes of a label that is not there.
+            differences.append(f"the label that {variable} reads is missing from the pod")
+        elif variable in _PACKAGES:
             differences.append(f"{_PACKAGES[variable]} {installed} instead of {expected}")
         else:
             differences.append("other code under components/")
@@ -155,12 +164,15 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
     from tfx.orchestration.kubeflow import container_entrypoint
 
     try:
-        container_entrypoint.main(list(tfx_arguments))
+        with user_code_first(options.python_path):
+            container_entrypoint.main(list(tfx_arguments))
     except SystemExit as error:
         # User code that leaves with 0 has not finished the step: ML Metadata knows.
         if error.code:
             raise
 
+    # Anew: a database may have closed the other connection in the meantime.
+    store = metadata_client.connect(config, options.metadata_timeout)
     outcome = execution_outcome.outcome(store, _node(tfx_arguments))
     if outcome.failure is not None:
         raise RunError(outcome.failure)
@@ -179,6 +191,39 @@ def _node(tfx_arguments: Sequence[str]) -> execution_outcome.Node:
         node_id=_value(tfx_arguments, "--node_id"),
         run_id=os.environ["WORKFLOW_ID"],
     )
+
+
+@contextlib.contextmanager
+def user_code_first(folder: pathlib.Path | None) -> Iterator[None]:
+    """Lets a module file's siblings be imported ahead of the image's own code.
+
+    The user's package may be named ``components`` as well; what runs here is the image's all the
+    same, before and after.
+
+    Args:
+        folder: The folder that holds the user's package, or ``None``.
+    """
+    if folder is None:
+        yield
+        return
+    own = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] == components.__name__
+    }
+    before = os.environ.get("PYTHONPATH")
+    for name in own:
+        del sys.modules[name]
+    sys.path.insert(0, str(folder))
+    # For the processes that Beam starts.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), before)))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "components"]:
+            del sys.modules[name]
+        sys.modules.update(own)
 
 
 def _origin(image: str, tfx_arguments: Sequence[str]) -> dict[str, str]:
@@ -228,7 +273,7 @@ def _value(arguments: Sequence[str], option: str) -> str:
 
 
 def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(_CONTROL.sub(" ", str(error)).split())
     if isinstance(error, PipelineError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,10 +18,11 @@ from typing import Any
 import ml_metadata
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from components import execution_outcome, metadata_client
-from components.errors import MetadataError, PipelineError, RunError
+from components.errors import MetadataError, RunError
 
 #: Variable that holds the webhook's URL.
 WEBHOOK_VARIABLE = "NOTIFICATION_WEBHOOK_URL"
@@ -29,6 +31,9 @@ _ATTEMPTS = 5
 _BACKOFF_SECONDS = 1.0
 _TIMEOUT_SECONDS = 20.0
 _METADATA_SECONDS = 60.0
+
+#: How long all attempts may take.
+_DEADLINE_SECONDS = 300.0
 
 #: The longest wait that a webhook may ask for: the pod has ten minutes.
 _MAX_RETRY_AFTER_SECONDS = 60
@@ -66,8 +71,7 @@ def main(arguments: Sequence[str]) -> None:
     run_id = os.environ.get("KFP_RUN_ID", "")
     try:
         results = _results(options.kubeflow_metadata_config, workflow)
-    except (PipelineError, ValueError) as error:
-        # The message matters more than what it lacks.
+    except Exception as error:  # noqa: BLE001 (the message matters more than what it lacks)
         sys.stderr.write(f"warning: no metrics: {' '.join(str(error).split())}\n")
         results = []
     link = f"{options.ui_host}/#/runs/details/{run_id}" if options.ui_host and run_id else None
@@ -125,7 +129,7 @@ def read_failures(text: str) -> list[Mapping[str, Any]]:
         value = json.loads(text)
         if isinstance(value, str):
             value = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text
     if isinstance(value, list):
         return [node for node in value if isinstance(node, dict)]
@@ -162,22 +166,43 @@ def post(url: str, text: str) -> None:
         raise_on_redirect=False,
         redirect=0,
     )
-    with requests.Session() as session:
-        session.mount(f"{parts.scheme}://", HTTPAdapter(max_retries=retry))
-        try:
-            answer = session.post(
-                url, json={"text": text}, timeout=_TIMEOUT_SECONDS, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            # Its text holds the whole address.
-            raise RunError(
-                f"the webhook at {parts.hostname} cannot be reached ({type(error).__name__}); "
-                "check its address, and that the cluster lets pods reach it"
-            ) from None
-    if answer.status_code // 100 != 2:
+    outcome: list[int | Exception] = []
+
+    def send() -> None:
+        with requests.Session() as session:
+            session.mount(f"{parts.scheme}://", HTTPAdapter(max_retries=retry))
+            try:
+                with session.post(
+                    url,
+                    json={"text": text},
+                    timeout=_TIMEOUT_SECONDS,
+                    allow_redirects=False,
+                    stream=True,  # What it says beside the status is of no interest.
+                ) as answer:
+                    outcome.append(answer.status_code)
+            except (requests.RequestException, HTTPError, ValueError) as error:
+                outcome.append(error)
+
+    # A timeout of requests is one of each read: a server that sends byte after byte goes on.
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    sender.join(_DEADLINE_SECONDS)
+    host = parts.hostname
+    if not outcome:
         raise RunError(
-            f"the webhook at {parts.hostname} has refused the message with status "
-            f"{answer.status_code}; check its address"
+            f"the webhook at {host} has not answered within {_DEADLINE_SECONDS:g} s; check its "
+            "address"
+        )
+    (result,) = outcome
+    if isinstance(result, Exception):
+        # Its text holds the whole address.
+        raise RunError(
+            f"the webhook at {host} cannot be reached ({type(result).__name__}); check its "
+            "address, and that the cluster lets pods reach it"
+        ) from None
+    if result // 100 != 2:
+        raise RunError(
+            f"the webhook at {host} has refused the message with status {result}; check its address"
         )
 
 

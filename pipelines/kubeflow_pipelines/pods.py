@@ -61,11 +61,10 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
         funcs += _entry_points(settings)
     funcs += _secrets(settings)
     funcs += _unprivileged(settings)
-    if settings.module_file is not None and not is_uri(settings.module_file):
-        # The file's siblings are imported as a package, ahead of the image's own.
-        package = posixpath.dirname(settings.module_file)
-        python_path = op_funcs.environment({"PYTHONPATH": posixpath.dirname(package)})
-        funcs += [op_funcs.only_for(component_id, python_path) for component_id in _USER_CODE]
+    python_path = _python_path(settings)
+    if settings.plain_entrypoint and python_path is not None:
+        variable = op_funcs.environment({"PYTHONPATH": python_path})
+        funcs += [op_funcs.only_for(component_id, variable) for component_id in _USER_CODE]
     if settings.approval_timeout_seconds is not None:
         seconds = settings.approval_timeout_seconds + _APPROVAL_MARGIN_SECONDS
         waiting = dataclasses.replace(_WAITING_POD, timeout_seconds=seconds)
@@ -91,6 +90,13 @@ def exit_handler_op_funcs(settings: Settings) -> list[OpFunc]:
     ]
 
 
+def _python_path(settings: Settings) -> str | None:
+    """Where a module file's siblings are imported from as a package, ahead of the image's own."""
+    if settings.module_file is None or is_uri(settings.module_file):
+        return None
+    return posixpath.dirname(posixpath.dirname(settings.module_file))
+
+
 def _entry_points(settings: Settings) -> list[OpFunc]:
     mounts = [] if settings.volume is None else ["--mount_path", settings.volume.mount_path]
     versions = entrypoint.installed_versions()
@@ -98,11 +104,15 @@ def _entry_points(settings: Settings) -> list[OpFunc]:
         # The code is the user's, whose folder may be named components as well.
         del versions[entrypoint.CODE_HASH_VARIABLE]
     expected = {variable: (_LABELS[variable], value) for variable, value in versions.items()}
+    python_path = _python_path(settings)
+    user_code = [] if python_path is None else ["--python_path", python_path]
     return [
         op_funcs.only_for(
             node_id,
             op_funcs.entry_point(
-                mounts, expected, METRICS_PATH if node_id in _WITH_METRICS else None
+                [*mounts, *(user_code if node_id in _USER_CODE else ())],
+                expected,
+                METRICS_PATH if node_id in _WITH_METRICS else None,
             ),
         )
         for node_id in (*COMPONENT_IDS, "ImportSchemaGen", "Approval")

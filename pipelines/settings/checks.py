@@ -66,7 +66,7 @@ def require_mount_path(key: str, value: str) -> None:
 def require_data_key(key: str, value: str) -> None:
     """Refuses what cannot be a key of a Kubernetes secret."""
     require(
-        len(value) <= 253 and _DATA_KEY.fullmatch(value) is not None,
+        len(value) <= 253 and _DATA_KEY.fullmatch(value) is not None and value not in (".", ".."),
         f"{key}: '{value}' is not the key of a secret: letters, digits, '-', '_' and '.', "
         "at most 253 characters",
     )

@@ -414,3 +414,47 @@ def test_metrics_that_cannot_be_read_are_a_warning(
         "warning: the metrics cannot be read: OSError: no such bucket\n"
     )
     assert path.read_text() == '{"metrics": []}'
+
+
+# Code of the user
+
+
+def test_a_users_package_of_the_same_name_is_imported_while_tfx_runs_and_only_then(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import components
+    from components import errors
+
+    package = tmp_path / "components"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "module.py").write_text("WHOSE = 'the user'\n")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+
+    with entrypoint.user_code_first(tmp_path):
+        from components import module  # type: ignore[attr-defined]
+
+        assert module.WHOSE == "the user"
+        assert os.environ["PYTHONPATH"] == f"{tmp_path}:/elsewhere"
+
+    assert sys.modules["components"] is components
+    assert sys.modules["components.errors"] is errors
+    assert str(tmp_path) not in sys.path
+    assert "components.module" not in sys.modules or not hasattr(
+        sys.modules["components.module"], "WHOSE"
+    )
+
+
+def test_the_images_own_code_is_back_after_a_failure(tmp_path: pathlib.Path) -> None:
+    from components import errors
+
+    with pytest.raises(RuntimeError, match="broken"), entrypoint.user_code_first(tmp_path):
+        raise RuntimeError("broken")
+
+    assert sys.modules["components.errors"] is errors
+    assert str(tmp_path) not in sys.path
+
+
+def test_a_label_that_is_missing_is_named() -> None:
+    with pytest.raises(WorkflowError, match="EXPECTED_TFX_VERSION reads is missing from the pod"):
+        entrypoint.check_versions({"EXPECTED_TFX_VERSION": ""})

@@ -481,3 +481,30 @@ def test_a_model_that_was_neither_blessed_nor_pushed_is_told_as_such(
     run()
 
     assert configured.texts[0].splitlines()[1:] == ["blessed: no"]
+
+
+def test_a_webhook_that_answers_byte_by_byte_without_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notify, "_DEADLINE_SECONDS", 1.0)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with contextlib.suppress(OSError), server.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not over.wait(0.1):
+                    connection.sendall(b"x")
+
+        threading.Thread(target=drip, daemon=True).start()
+        with pytest.raises(RunError, match=r"127\.0\.0\.1 has not answered within 1 s"):
+            notify.post(f"http://127.0.0.1:{server.getsockname()[1]}/services/X", "text")
+        over.set()
+
+
+@pytest.mark.parametrize("url", ["https://a..b/x", f"https://{'a' * 70}.example.com/x"])
+def test_an_address_that_no_name_server_knows_is_one_line(url: str) -> None:
+    with pytest.raises(RunError) as caught:
+        notify.post(url, "text")
+
+    assert "/x" not in str(caught.value)

@@ -316,10 +316,11 @@ def test_a_module_file_is_used_as_it_stands(steps: Callable[..., Any]) -> None:
     for name in ("transform", "trainer"):
         assert exec_property(found[name], "module_file") == path
         assert "_wheels" not in json.dumps(found[name])
-        assert environment(found[name])["PYTHONPATH"]["value"] == "/tfx-data/release"
+        own = found[name]["container"]["args"]
+        assert own[own.index("--python_path") + 1] == "/tfx-data/release"
         config = json.loads(exec_property(found[name], "custom_config"))
         assert config.keys() >= {"code_hash", "text_encoder"}
-    assert "PYTHONPATH" not in environment(found["csvexamplegen"])
+    assert "--python_path" not in found["csvexamplegen"]["container"]["args"]
 
 
 @pytest.mark.parametrize("before", [None, "0"])

@@ -187,6 +187,20 @@ def test_mysqls_user_and_password_come_from_the_secret() -> None:
 def test_only_the_steps_with_user_code_look_for_it_beside_the_module_file() -> None:
     templates = pods("module_file=/tfx-data/release-7/components/module.py")
 
+    paths = {
+        node_id: pod["container"]["args"][pod["container"]["args"].index("--python_path") + 1]
+        for node_id, pod in templates.items()
+        if "--python_path" in pod["container"]["args"]
+    }
+    assert paths == dict.fromkeys(("Transform", "Trainer"), "/tfx-data/release-7")
+    assert not any("PYTHONPATH" in variables(pod) for pod in templates.values())
+
+
+def test_with_the_plain_entry_point_they_look_for_it_by_a_variable() -> None:
+    templates = pods(
+        "module_file=/tfx-data/release-7/components/module.py", "plain_entrypoint=true"
+    )
+
     paths = {node_id: variables(pod).get("PYTHONPATH") for node_id, pod in templates.items()}
     assert {node_id for node_id, path in paths.items() if path} == {"Transform", "Trainer"}
     assert paths["Trainer"] == "/tfx-data/release-7"
@@ -196,6 +210,7 @@ def test_only_the_steps_with_user_code_look_for_it_beside_the_module_file() -> N
 def test_code_in_the_image_or_a_bucket_needs_no_python_path(module: str) -> None:
     for pod in pods(f"module_file={module}").values():
         assert "PYTHONPATH" not in variables(pod)
+        assert "--python_path" not in pod["container"]["args"]
 
 
 # The entry point
