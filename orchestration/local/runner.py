@@ -109,9 +109,10 @@ def _go(
     folder.write(record)
     hint = f"resume with: {resume_command(record.id, home)}"
     state = run_record.FAILED
+    page_line = None
     try:
         with _interrupted_by_signals():
-            succeeded = _run_steps(plan, console, launcher, page)
+            succeeded, page_line = _run_steps(plan, console, launcher, page)
         state = run_record.SUCCEEDED if succeeded else run_record.FAILED
     except KeyboardInterrupt:
         state = run_record.TERMINATED
@@ -121,6 +122,8 @@ def _go(
     finally:
         _finish(plan, state, console)
         report(record)
+        if page_line is not None:
+            console.print(Text(page_line), soft_wrap=True)
     if not succeeded:
         _print_logs(plan, console)
         raise RunError(_failure(plan, hint))
@@ -128,7 +131,8 @@ def _go(
 
 def _run_steps(
     plan: Plan, console: Console, launcher: StepLauncher, page: pathlib.Path | None
-) -> bool:
+) -> tuple[bool, str | None]:
+    """Runs the steps; returns whether all have succeeded, and a line about the report."""
     record, folder = plan.record, plan.folder
     display = Display(console, plan.workflow)
     try:
@@ -148,11 +152,12 @@ def _run_steps(
             with display:
                 executor.run()
                 record.result = run_result(plan.workflow, record, folder, store, launcher)
+            page_line = None
             if page is not None:
                 record.close(run_record.SUCCEEDED if executor.succeeded else run_record.FAILED)
                 folder.write(record)
-                console.print(Text(_write_page(plan, launcher, page)), soft_wrap=True)
-            return executor.succeeded
+                page_line = _write_page(plan, launcher, page)
+            return executor.succeeded, page_line
     finally:
         with contextlib.suppress(OSError):
             folder.metadata_address.unlink(missing_ok=True)
