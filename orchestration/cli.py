@@ -20,6 +20,7 @@ from orchestration.cluster.log_command import logs
 from orchestration.cluster.schedule_commands import schedule
 from orchestration.cluster.stage_command import stage
 from orchestration.lineage.command import lineage
+from orchestration.local.logs import without_controls
 from orchestration.name_value import NameValue, unique
 from orchestration.report.command import report
 from orchestration.tensorboard_command import tensorboard
@@ -355,4 +356,5 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
 
 def _print_error(message: str) -> None:
     console = Console(stderr=True)
-    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    clean = without_controls(message)
+    console.print(Text.assemble(("error: ", "bold red"), clean), soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestration.local.logs import without_controls
 from orchestration.run_comparison import Comparison, Metric, Parameter, cached_steps
-from orchestration.run_view import STATE_STYLES, RunView, local_time, took
+from orchestration.run_view import STATE_STYLES, RunView, cleaned, local_time, took
 
 _NONE = "-"
 _ELLIPSIS = "…"
@@ -32,7 +32,8 @@ def comparison_page(comparison: Comparison, width: int) -> Group:
         The runs with their numbers; a table with a column for each, and for two of them the
         difference; more tables below where the terminal is too narrow for all runs.
     """
-    runs = comparison.runs
+    runs = tuple(cleaned(run) for run in comparison.runs)
+    comparison = dataclasses.replace(comparison, runs=runs)
     rows = _rows(comparison)
     label = max(len(row.label) for row in rows)
     # What must be whole decides how many runs are side by side; parameters can be shortened.

@@ -16,6 +16,7 @@ from rich.text import Text
 from components.errors import RunError
 from orchestration.local import run_record
 from orchestration.local.display import run_table, step_line
+from orchestration.local.logs import without_controls
 from orchestration.local.run_record import StepRecord
 from orchestration.workflow import Resources
 
@@ -89,11 +90,7 @@ def finite_numbers(values: object) -> dict[str, float]:
     """
     if not isinstance(values, Mapping):
         return {}
-    return {
-        str(name): float(value)
-        for name, value in values.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    }
+    return {str(name): float(value) for name, value in values.items() if _is_finite(value)}
 
 
 def run_json(view: RunView) -> dict[str, Any]:
@@ -136,6 +133,7 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
         views: The runs.
         width: The terminal's width: a narrow one has fewer columns, but whole ids.
     """
+    views = [cleaned(view) for view in views]
     has_names = width >= _MEDIUM and any(view.name != view.id for view in views)
     has_pipelines = width >= (_WIDE if has_names else _MEDIUM)
     has_experiments = has_pipelines and any(view.experiment for view in views)
@@ -176,6 +174,7 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
 
 def run_page(view: RunView) -> Group:
     """Returns a run with its steps for a terminal."""
+    view = cleaned(view)
     lines: list[Any] = []
     if view.steps:
         lines.append(run_table(view, {**_none(view.steps), **view.resources}))
@@ -224,6 +223,41 @@ def wide_console() -> Console:
     """Returns a console for tables, which nothing squeezes where no terminal sets the width."""
     console = Console()
     return console if console.is_terminal else Console(width=_WIDTH)
+
+
+def cleaned(view: RunView) -> RunView:
+    """Returns a run whose texts hold nothing that a terminal would obey."""
+
+    def clean(text: str | None) -> str | None:
+        return None if text is None else without_controls(text)
+
+    steps = [
+        dataclasses.replace(
+            step,
+            name=str(clean(step.name)),
+            state=str(clean(step.state)),
+            message=clean(step.message),
+        )
+        for step in view.steps
+    ]
+    return dataclasses.replace(
+        view,
+        id=str(clean(view.id)),
+        name=str(clean(view.name)),
+        state=str(clean(view.state)),
+        pipeline=str(clean(view.pipeline)),
+        experiment=clean(view.experiment),
+        message=clean(view.message),
+        url=clean(view.url),
+        steps=steps,
+    )
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def local_time(seconds: float | None) -> str:
@@ -275,7 +309,7 @@ class _Lines:
         self._shown: dict[str, tuple[str, int]] = {}
 
     def show(self, view: RunView) -> None:
-        for step in view.steps:
+        for step in cleaned(view).steps:
             shown = (step.state, step.attempts)
             if self._shown.get(step.name, (run_record.PENDING, 0)) != shown:
                 self._shown[step.name] = shown

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import math
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -450,8 +451,16 @@ def _print_run(view: "RunView", as_json: bool) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Prints a value for scripts."""
-    click.echo(json.dumps(value, indent=1, sort_keys=True))
+    """Prints a value for scripts; a number that JSON does not have is null."""
+    click.echo(json.dumps(_finite(value), indent=1, sort_keys=True, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def busy(what: str, connection: Connection | bool | None = True) -> Any:

@@ -35,6 +35,9 @@ _SUFFIX_LENGTH = 5
 _LOCK_ATTEMPTS = 5
 _LOCK_WAIT_SECONDS = 0.02
 
+#: The year 9999, beyond which Python has no dates.
+_LATEST = 253_370_764_800.0
+
 _RUN_ID = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -174,10 +177,20 @@ class RunFolder:
         """
         path = self.path / "run.json"
         try:
-            return cattrs.structure(json.loads(path.read_text(encoding="utf-8")), RunRecord)
+            record = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), RunRecord)
+            _check_times(record)
+            return record
         except FileNotFoundError as error:
             raise RunError(f"{path}: this run has no record") from error
-        except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        except (
+            OSError,
+            ArithmeticError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+            cattrs.BaseValidationError,
+        ) as error:
             raise RunError(f"{path}: the run's record is damaged: {error}") from error
 
     def observe(self) -> RunRecord:
@@ -234,7 +247,8 @@ class RunFolder:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return None
         except OSError:
-            return int(os.read(lock, 32) or b"0")
+            written = os.read(lock, 32)
+            return int(written) if written.isdigit() else 0
         finally:
             os.close(lock)
 
@@ -287,6 +301,16 @@ class Runs:
         paths = self._folder.glob("*/run.json")
         newest = sorted(paths, key=lambda path: path.parent.stat().st_ctime, reverse=True)
         return [RunFolder(path.parent) for path in newest]
+
+
+def _check_times(record: RunRecord) -> None:
+    """Refuses a time that is none."""
+    times = [record.started, record.ended]
+    for step in record.steps:
+        times += [step.started, step.ended]
+    for time_of in times:
+        if time_of is not None and not 0 <= time_of <= _LATEST:
+            raise ValueError(f"{time_of} is no time")
 
 
 def now() -> float:

@@ -108,3 +108,25 @@ def test_watching_prints_each_change_once_and_ends_with_the_run() -> None:
 def test_watching_ends_at_the_timeout() -> None:
     with pytest.raises(RunError, match="still Running"):
         watch(view, Console(quiet=True), every_seconds=0.01, timeout_seconds=0.03)
+
+
+def test_what_a_terminal_would_obey_is_not_shown() -> None:
+    console = Console(width=100, file=io.StringIO())
+    hostile = "\x1b[31mbad\x1b]0;title\x07"
+    step = StepRecord(name="first", state="Failed", message=hostile)
+    view = RunView(
+        id="1", name=hostile, state="Failed", pipeline="p", message=hostile, steps=[step]
+    )
+
+    console.print(run_page(view))
+    console.print(runs_table([view], 200))
+
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
+    assert "bad" in printed
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), "0.5", None])
+def test_a_metric_that_is_no_finite_number_is_left_out(value: object) -> None:
+    assert finite_numbers({"auc": 0.5, "other": value}) == {"auc": 0.5}

@@ -82,6 +82,9 @@ def examine(
                     checks.append(check)
             except ClusterError as error:
                 checks.append(not_looked(subject.name, error))
+            except Exception as error:  # noqa: BLE001 (one odd object must not end the whole)
+                odd = f"an object is not as Kubernetes has them ({type(error).__name__}: {error})"
+                checks.append(not_looked(subject.name, ClusterError(odd)))
             if any(check.level == FAILURE for check in checks):
                 failed.add(subject.name)
         yield checks

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.cluster.doctor import nodes
-from orchestration.cluster.doctor.check import Check, failure, ok
+from orchestration.cluster.doctor.check import Check, failure, ok, warning
 from orchestration.cluster.doctor.examination import Examination
 from orchestration.cluster.doctor.needs import PodNeeds, steps_text
 from orchestration.cluster.doctor.nodes import name_of
@@ -74,9 +74,51 @@ def limits(examination: Examination) -> Iterator[Check]:
             f"{steps_text(steps)}: {problem}",
             "change the component's settings, or the object in the namespace",
         )
-    if not problems and (ranges or quotas):
+    unseen = [name_of(quota) for quota in quotas if _has_scopes(quota)]
+    if unseen:
+        yield warning(
+            "limits of the namespace",
+            f"ResourceQuotas with scopes were not looked at: {', '.join(unseen)}",
+            "see 'kubectl describe resourcequota'",
+        )
+    spent = [f"{name_of(quota)} ({name})" for quota in quotas for name in _spent(quota)]
+    if spent:
+        yield warning(
+            "limits of the namespace",
+            f"nothing is left of ResourceQuota {', '.join(spent)}",
+            "wait until pods have ended, or raise it",
+        )
+    if not problems and not unseen and not spent and (ranges or quotas):
         count = len(ranges) + len(quotas)
         yield ok("limits of the namespace", f"{count} LimitRanges and ResourceQuotas let all in")
+
+
+#: What a ResourceQuota counts of pods, besides requests and limits.
+_COUNTS = ("pods", "count/pods")
+_OF_PODS = (*_COUNTS, "cpu", "memory")
+
+
+def _has_scopes(quota: Mapping[str, Any]) -> bool:
+    spec = quota.get("spec") or {}
+    return bool(spec.get("scopes") or spec.get("scopeSelector"))
+
+
+def _spent(quota: Mapping[str, Any]) -> list[str]:
+    """Returns the resources of a quota of which nothing is left, pods among them."""
+    if _has_scopes(quota):
+        return []
+    status = quota.get("status") or {}
+    used = status.get("used") or {}
+    hard = {**(quota.get("spec") or {}).get("hard", {}), **(status.get("hard") or {})}
+    found = []
+    for name, text in hard.items():
+        if name not in _OF_PODS and not name.startswith(("requests.", "limits.")):
+            continue
+        most, now = quantity_value(str(text)), quantity_value(str(used.get(name, "0")))
+        is_known = name in used or name in _COUNTS
+        if most is None or now is None or (is_known and now >= most):
+            found.append(name)
+    return found
 
 
 def _misfit(found: Sequence[nodes.Node], pod: PodNeeds) -> tuple[str, str] | None:
@@ -178,7 +220,7 @@ def _beyond_quotas(
     }
     for item in quotas:
         spec = item.get("spec") or {}
-        if spec.get("scopes") or spec.get("scopeSelector"):
+        if _has_scopes(item):
             continue  # It holds for other pods, such as those of a priority.
         where = f"ResourceQuota {item['metadata']['name']}"
         for name, most in _quantities(spec.get("hard")).items():

@@ -104,6 +104,9 @@ class ClusterView:
             except ClusterError as error:
                 if NOT_FOUND in str(error):
                     return None
+                if "template" in str(error):
+                    # It would say what it stumbled over, which is a secret's value.
+                    raise ClusterError(f"{kind} {name}: its keys cannot be listed") from None
                 raise
             kind_of_secret, *names = printed.decode("utf-8", "replace").splitlines() or [""]
             return Keys(kind_of_secret, tuple(names))
@@ -158,18 +161,23 @@ class ClusterView:
         Raises:
             ClusterError: If what it comes from is a secret, or cannot be looked at.
         """
-        for entry in container.get("env") or []:
+        # The last of a name counts.
+        for entry in reversed(container.get("env") or []):
             if entry.get("name") == name:
                 source = entry.get("valueFrom") or {}
                 if source.get("secretKeyRef"):
                     raise ClusterError(f"variable {name} comes from a secret, which is not read")
                 reference = source.get("configMapKeyRef")
+                if reference is None and source:
+                    raise ClusterError(f"variable {name} comes from {', '.join(source)}, not read")
                 if reference is None:
                     return entry.get("value")
                 return self._of_config_map(reference["name"], reference["key"], namespace)
         value = None
         for whole in container.get("envFrom") or []:
             prefix, reference = whole.get("prefix") or "", whole.get("configMapRef")
+            if whole.get("secretRef") and name.startswith(prefix):
+                raise ClusterError(f"variable {name} may come from a secret, which is not read")
             if reference and name.startswith(prefix):
                 key = name.removeprefix(prefix)
                 found = self._of_config_map(reference["name"], key, namespace)

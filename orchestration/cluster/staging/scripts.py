@@ -21,7 +21,18 @@ trap 'kill "$beat" 2>/dev/null' EXIT
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 size_of() { stat -L -c %s -- "$1" 2>/dev/null || echo 0; }
 checksum() { set -- "$(sha256sum < "$1")"; echo "${1%% *}"; }
-holds() { [ -f "$1" ] && [ "$(size_of "$1")" = "$size" ] && [ "$(checksum "$1")" = "$sum" ]; }
+is_plain() { [ -f "$1" ] && ! [ -L "$1" ]; }
+holds() { is_plain "$1" && [ "$(size_of "$1")" = "$size" ] && [ "$(checksum "$1")" = "$sum" ]; }
+
+# A folder between the volume's own and a file that is a link, which could lead out of the volume.
+goes_through_link() {
+    link=${1%/*}
+    while [ -n "$link" ] && [ "$link" != "${staging%/*}" ]; do
+        [ ! -L "$link" ] || return 0
+        link=${link%/*}
+    done
+    return 1
+}
 
 # A line of input is "SIZE SHA256 PATH".
 take_apart() {
@@ -53,15 +64,16 @@ while [ "$count" -gt 0 ]; do
     take_apart "$line"
     partial=0
     for part in "$staging/$sum".*; do
-        if [ -f "$part" ] && is_abandoned "$part" && [ "$(size_of "$part")" -gt "$partial" ]; then
+        if is_plain "$part" && is_abandoned "$part" && [ "$(size_of "$part")" -gt "$partial" ]; then
             partial=$(size_of "$part")
         fi
     done
     state=differs
     if ! is_there "$path"; then state=absent
-    elif ! [ -f "$path" ]; then state=blocked
+    elif ! [ -f "$path" ] || [ -L "$path" ]; then state=blocked
     elif holds "$path"; then state=same
     fi
+    ! goes_through_link "$path" || state=blocked
     echo "$state $partial"
 done
 if [ -n "$folder" ]; then
@@ -91,17 +103,21 @@ while IFS= read -r line; do
     mode=${line%% *}
     take_apart "${line#* }"
     # The last answer may have been lost.
+    ! goes_through_link "$path" || fail "$link: is a link, which could lead out of the volume"
+    [ ! -L "$staging" ] || fail "$staging: is a link, which could lead out of the volume"
     if holds "$path"; then echo "done"; continue; fi
+    [ ! -L "$path" ] || fail "$path: is a link"
     [ ! -d "$path" ] || fail "$path: is a folder"
     if [ "$mode" = new ] && is_there "$path"; then echo taken; exit 1; fi
     mkdir -p -- "$staging" "${path%/*}" || fail "$path: its folder cannot be made"
     part=$staging/$sum.$pod.$$
     for old in "$staging/$sum".*; do
         [ "$old" != "$part" ] || break
-        if [ -f "$old" ] && is_abandoned "$old"; then
+        if is_plain "$old" && is_abandoned "$old"; then
             ! mv -- "$old" "$part" 2>/dev/null || break
         fi
     done
+    is_plain "$part" || rm -f -- "$part"
     have=$(size_of "$part")
     if [ "$have" -gt "$size" ]; then rm -f -- "$part"; have=0; fi
     echo "ready $have"

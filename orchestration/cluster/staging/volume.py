@@ -300,18 +300,21 @@ def _mounting(pod: Mapping[str, Any], claim: str) -> _Pod:
         for volume in pod["spec"].get("volumes") or []
         if "persistentVolumeClaim" in volume
     }
-    for container in pod["spec"]["containers"]:
-        for mount in container.get("volumeMounts") or []:
+    for container in pod["spec"].get("containers") or []:
+        mounts = container.get("volumeMounts") or []
+        for mount in mounts:
             volume = volumes.get(mount["name"])
             if volume is None or volume["claimName"] != claim:
                 continue
             if mount.get("readOnly") or volume.get("readOnly"):
                 raise ClusterError(f"pod {name}: may only read claim {claim}; mount it writable")
+            mount_path = posixpath.normpath(mount["mountPath"])
+            _check_mount(name, mount, mount_path, mounts)
             return _Pod(
                 name=name,
-                uid=pod["metadata"]["uid"],
+                uid=pod["metadata"].get("uid") or "none",
                 container=container["name"],
-                mount_path=posixpath.normpath(mount["mountPath"]),
+                mount_path=mount_path,
                 sub_path=mount.get("subPath") or "",
             )
     has = ", ".join(sorted(volume["claimName"] for volume in volumes.values())) or "none"
@@ -321,9 +324,27 @@ def _mounting(pod: Mapping[str, Any], claim: str) -> _Pod:
     )
 
 
+def _check_mount(
+    pod: str, mount: Mapping[str, Any], path: str, mounts: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuses a mount of which it is not known where its files are on the claim."""
+    if mount.get("subPathExpr"):
+        raise ClusterError(
+            f"pod {pod}: mounts a folder of the claim by subPathExpr, which is not known here; "
+            "use subPath, or none"
+        )
+    for other in mounts:
+        inner = posixpath.normpath(other["mountPath"])
+        if inner.startswith(f"{path.rstrip('/')}/"):
+            raise ClusterError(
+                f"pod {pod}: mounts another volume at {inner}, below the claim at {path}: files "
+                "there would not be on the claim; take that mount out"
+            )
+
+
 def _is_ready(pod: Mapping[str, Any]) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
 
 
 def _state(pod: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """`stage` into a volume: a real kubectl, and a pod whose scripts run on this machine."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -280,6 +281,42 @@ def test_a_folder_in_the_way_is_never_replaced(
     status, _, err = stage("--data", data, "--overwrite")
 
     assert (status, "something that is no file" in err) == (1, True)
+
+
+@pytest.mark.parametrize("linked", ["data", "data/complaints.csv"])
+def test_a_link_on_the_volume_leads_nowhere_else(
+    volume: pathlib.Path, data: pathlib.Path, tmp_path: pathlib.Path, stage: Stage, linked: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    target = outside if linked == "data" else outside / "kept.csv"
+    if target != outside:
+        (volume / "data").mkdir()
+        target.write_bytes(b"a,b\n1,2\n")
+    before = files_of(outside)
+    (volume / linked).symlink_to(target)
+
+    status, _, _ = stage("--data", data, "--overwrite")
+
+    assert status == 1
+    assert files_of(outside) == before
+
+
+def test_a_link_among_the_parts_is_not_taken_over(
+    volume: pathlib.Path, data: pathlib.Path, tmp_path: pathlib.Path, stage: Stage
+) -> None:
+    content = (data / "complaints.csv").read_bytes()
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"pre")
+    (volume / ".staging").mkdir()
+    digest = hashlib.sha256(content).hexdigest()
+    (volume / ".staging" / f"{digest}.other.1").symlink_to(kept)
+
+    status, _, _ = stage("--data", data)
+
+    assert status == 0
+    assert kept.read_bytes() == b"pre"
+    assert (volume / "data/complaints.csv").read_bytes() == content
 
 
 def test_other_data_in_the_folder_are_named_and_kept(

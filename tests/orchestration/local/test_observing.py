@@ -108,6 +108,29 @@ def test_a_damaged_record_does_not_hide_the_others(home: pathlib.Path) -> None:
     assert states == {"good": "Succeeded", "bad": "Damaged"}
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("started", "1e300"), ("started", "NaN"), ("ended", "Infinity")]
+)
+def test_a_time_that_is_none_is_a_damaged_record(
+    home: pathlib.Path, field: str, value: str
+) -> None:
+    folder = Runs(home).create("bad-")
+    record(folder, "Succeeded")
+    values = json.loads((folder.path / "run.json").read_text())
+    values[field] = "HERE"
+    (folder.path / "run.json").write_text(json.dumps(values).replace('"HERE"', value))
+
+    (view,) = LocalRuns(home).newest(5)
+
+    assert view.state == "Damaged"
+
+
+def test_a_record_nested_without_end_is_a_damaged_one(home: pathlib.Path) -> None:
+    (Runs(home).create("bad-").path / "run.json").write_text("[" * 100_000)
+
+    assert [view.state for view in LocalRuns(home).newest(5)] == ["Damaged"]
+
+
 def test_a_run_whose_process_has_died_is_terminated(home: pathlib.Path) -> None:
     folder = Runs(home).create("r-")
     record(

@@ -309,12 +309,29 @@ def test_a_limit_range_gives_what_a_quota_demands(ready: KubernetesServer, look:
     assert check.level == "ok"
 
 
-def test_a_quota_of_other_pods_does_not_count(ready: KubernetesServer, look: Look) -> None:
-    ready.add("resourcequotas", "q", spec={"hard": {"pods": "0"}, "scopes": ["BestEffort"]})
+def test_a_quota_with_scopes_is_said_not_to_be_looked_at(
+    ready: KubernetesServer, look: Look
+) -> None:
+    ready.add("resourcequotas", "q", spec={"hard": {"pods": "0"}, "scopes": ["NotTerminating"]})
 
     (check,) = look(capacity.limits)
 
-    assert check.level == "ok"
+    assert check.level == "warning"
+    assert check.message == "ResourceQuotas with scopes were not looked at: q"
+
+
+@pytest.mark.parametrize(
+    ("hard", "used"), [({"pods": "0"}, {}), ({"requests.cpu": "100"}, {"requests.cpu": "100"})]
+)
+def test_a_quota_that_is_spent_is_a_warning(
+    ready: KubernetesServer, look: Look, hard: dict[str, str], used: dict[str, str]
+) -> None:
+    ready.add("resourcequotas", "q", spec={"hard": hard}, status={"hard": hard, "used": used})
+
+    (check,) = look(capacity.limits)
+
+    assert check.level == "warning"
+    assert check.message.startswith("nothing is left of ResourceQuota q (")
 
 
 def test_limits_that_may_not_be_looked_at_are_a_warning(

@@ -192,3 +192,16 @@ def test_the_committed_workflow_is_the_default(
     _, out, _ = command()
 
     assert "claim tfx-pvc" in out
+
+
+def test_an_odd_object_is_a_warning_and_the_rest_is_looked_at(
+    ready: KubernetesServer, command: Command
+) -> None:
+    ready.get("nodes", "node-a")["status"]["allocatable"] = ["x"]
+
+    status, out, _ = command("--json")
+
+    checks = json.loads(out)
+    assert status in (0, 1)
+    assert any("not as Kubernetes has them" in check["message"] for check in checks)
+    assert "limits of the namespace" in {check["check"] for check in checks} or len(checks) > 10
