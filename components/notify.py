@@ -8,6 +8,7 @@ The webhook's URL is a secret: it comes from a variable, and no message shows it
 
 import argparse
 import json
+import logging
 import os
 import sys
 import threading
@@ -157,6 +158,8 @@ def post(url: str, text: str) -> None:
             f"{WEBHOOK_VARIABLE}: is no http or https address; put the webhook's URL into the "
             "secret that setting notification.secret names"
         )
+    # Its warnings of repeats hold the whole path, and ml-metadata has them logged.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     retry = _BoundedRetry(
         total=_ATTEMPTS - 1,
         backoff_factor=_BACKOFF_SECONDS,

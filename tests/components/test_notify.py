@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import http.server
 import json
+import logging
 import pathlib
 import socket
 import threading
@@ -508,3 +509,19 @@ def test_an_address_that_no_name_server_knows_is_one_line(url: str) -> None:
         notify.post(url, "text")
 
     assert "/x" not in str(caught.value)
+
+
+def test_repeats_are_not_logged_with_the_address_once_logging_is_set_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As ml-metadata does when it connects.
+    monkeypatch.setattr(notify, "_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(logging.getLogger("urllib3"), "level", logging.NOTSET)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(RunError, match="cannot be reached"):
+        notify.post(f"http://127.0.0.1:{port}/services/T0/B0/secretpart", "text")
+
+    assert "secretpart" not in caplog.text
