@@ -7,6 +7,7 @@ blessed.
 """
 
 import json
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,11 @@ _TYPES = {
     "Resolver": "tfx.dsl.components.common.resolver.Resolver",
     "Approval": "components.approval.Approval",
 }
+
+#: What each Trainer says that it ran.
+IMAGE = "registry.example/complaints@sha256:" + "d" * 64
+CODE_HASH = "e" * 64
+PACKAGES = {"tensorflow": "2.15.1", "tfx": "1.15.1"}
 
 
 class StoreWriter:
@@ -87,6 +93,13 @@ def input_files(*files: Mapping[str, Any], left_out: int = 0) -> str:
             "rows": sum(file["rows"] for file in files),
         }
     )
+
+
+def sqlite_store(path: pathlib.Path) -> ml_metadata.MetadataStore:
+    """A store in a SQLite file, which is made if it is not there."""
+    config = mlmd.ConnectionConfig()
+    config.sqlite.filename_uri = str(path)
+    return ml_metadata.MetadataStore(config)
 
 
 def write_four_runs(store: ml_metadata.MetadataStore) -> None:
@@ -160,6 +173,10 @@ def _model(
     write.execution(
         run, "Trainer", [("transform_graph", graph)], [("model", model)],
         train_args='{"num_steps": 100}',
+        image=IMAGE,
+        code_hash=CODE_HASH,
+        packages=json.dumps(PACKAGES),
+        run_parameters=json.dumps({"train-steps": str(100 + number)}),
     )  # fmt: skip
     blessing = write.artifact("ModelBlessing", f"/out/Evaluator/blessing/{number + 1}")
     return model, blessing
