@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.errors import MetadataError
+from orchestration.lineage import words
 from orchestration.lineage.data_files import InputFiles, input_files
 from orchestration.lineage.graph import MODEL, PUSHED_MODEL, Artifact
 from orchestration.lineage.reader import Reader
@@ -113,7 +114,7 @@ def _by_run(reader: Reader, text: str) -> Found | None:
     if not pushed and not models:
         states = sorted({f"{item.node} {item.state}" for item in executions.values()})
         raise MetadataError(
-            f"{_shown(text)}: this run has no model ({', '.join(states) or 'no execution'}); "
+            f"{_shown(text)}: this run has no model ({_listed(states) or 'no execution'}); "
             "name an artifact or data"
         )
     notes = () if pushed else ("this run has pushed no model: this is the one that it trained",)
@@ -264,5 +265,5 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _shown(text: str) -> str:
-    line = " ".join(text.split())
+    line = words.one_line(text, len(text))
     return line if len(line) <= 120 else f"{line[:60]}...{line[-57:]}"

@@ -59,6 +59,8 @@ class Reader:
 
     def artifacts_at(self, uri: str) -> list[Artifact]:
         """Returns the artifacts with a URI."""
+        if not _is_utf8(uri):
+            return []
         with self._reading():
             return self._keep(self._store.get_artifacts_by_uri(uri))
 
@@ -91,6 +93,8 @@ class Reader:
 
     def executions_of_run(self, run: str) -> dict[int, Execution] | None:
         """Returns the executions of a run by id; ``None`` where there is no such run."""
+        if not _is_utf8(run):
+            return None
         with self._reading():
             context = self._store.get_context_by_type_and_name(_RUN_TYPE, run)
             if context is None:
@@ -237,6 +241,15 @@ def _value(value: mlmd.Value) -> Any:
     if kind == "proto_value":
         return f"a message of type {value.proto_value.type_url}"
     return getattr(value, kind)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a store can hold a text: an argument with other bytes is one of lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _batches(ids: Iterable[_T], size: int) -> Iterator[list[_T]]:
