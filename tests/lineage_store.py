@@ -32,6 +32,9 @@ IMAGE = "registry.example/complaints@sha256:" + "d" * 64
 CODE_HASH = "e" * 64
 PACKAGES = {"tensorflow": "2.15.1", "tfx": "1.15.1"}
 
+#: A name that is markup for rich, HTML, Graphviz and a terminal.
+HOSTILE = "<script>alert(1)</script>\n\x1b]0;owned\x07\x1b[31m[red]\"\\N' \u202e}; x [label=y]&amp;"
+
 
 class StoreWriter:
     """Writes executions as TFX records them."""
@@ -164,6 +167,27 @@ def write_four_runs(store: ml_metadata.MetadataStore) -> None:
     write.execution("run-4", "Transform", [("examples", other)], [("transform_graph", own_graph)])
     third, third_blessing = _model(write, "run-4", own_graph, 18)
     _evaluate(write, "run-4", other, third, third_blessing, auc=0.5, blessed=0)
+
+
+def write_hostile_run(store: ml_metadata.MetadataStore) -> None:
+    """Writes a run in which every text that a user or a component chooses is hostile.
+
+    Its examples are artifact 1, and what was trained on them is artifact 2.
+    """
+    write = StoreWriter(store)
+    files = input_files({"name": HOSTILE, "bytes": 1, "sha256": SHA_A, "rows": 1})
+    examples = write.artifact("Examples", f"/{HOSTILE}", input_files=files, note=HOSTILE)
+    model = write.artifact(HOSTILE, f"/model/{HOSTILE}")
+    run_id = f"run-{HOSTILE}"
+    write.execution(
+        run_id, "CsvExampleGen", (), [(HOSTILE, examples)], input_base=f"/{HOSTILE}"
+    )  # fmt: skip
+    write.execution(
+        run_id, HOSTILE, [(HOSTILE, examples)], [("model", model)],
+        image=HOSTILE, code_hash=HOSTILE, packages=json.dumps({HOSTILE: HOSTILE}),
+        run_parameters=json.dumps({HOSTILE: HOSTILE}), metrics=json.dumps({HOSTILE: 1}),
+    )  # fmt: skip
+    write.execution(run_id, "Approval", [("model", model)], (), approved_by=HOSTILE)
 
 
 def _model(

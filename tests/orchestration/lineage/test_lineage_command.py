@@ -12,10 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from orchestration import cli
-from tests.lineage_store import PACKAGES, SHA_A, StoreWriter, input_files, sqlite_store
-
-#: A name that is markup for rich, HTML, Graphviz and a terminal.
-HOSTILE = "<script>alert(1)</script>\n\x1b]0;owned\x07\x1b[31m[red]\"\\N' \u202e}; x [label=y]&amp;"
+from tests.lineage_store import HOSTILE, PACKAGES, SHA_A, sqlite_store
 
 
 class Printed(NamedTuple):
@@ -42,27 +39,6 @@ def printed(store: pathlib.Path, *arguments: str) -> str:
     result = run(store, *arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     return result.stdout
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A store in which every text that a user or a component chooses is hostile; its model is 2."""
-    path = tmp_path_factory.mktemp("hostile") / "metadata.db"
-    write = StoreWriter(sqlite_store(path))
-    files = input_files({"name": HOSTILE, "bytes": 1, "sha256": SHA_A, "rows": 1})
-    examples = write.artifact("Examples", f"/{HOSTILE}", input_files=files, note=HOSTILE)
-    model = write.artifact(HOSTILE, f"/model/{HOSTILE}")
-    run_id = f"run-{HOSTILE}"
-    write.execution(
-        run_id, "CsvExampleGen", (), [(HOSTILE, examples)], input_base=f"/{HOSTILE}"
-    )  # fmt: skip
-    write.execution(
-        run_id, HOSTILE, [(HOSTILE, examples)], [("model", model)],
-        image=HOSTILE, code_hash=HOSTILE, packages=json.dumps({HOSTILE: HOSTILE}),
-        run_parameters=json.dumps({HOSTILE: HOSTILE}), metrics=json.dumps({HOSTILE: 1}),
-    )  # fmt: skip
-    write.execution(run_id, "Approval", [("model", model)], (), approved_by=HOSTILE)
-    return path
 
 
 def test_the_tree_goes_from_the_model_to_the_files(four_runs: pathlib.Path) -> None:
