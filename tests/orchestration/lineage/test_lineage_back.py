@@ -273,3 +273,29 @@ def test_a_cycle_of_links_ends(tmp_path: pathlib.Path) -> None:
     write.execution("run-1", "Tuner", [("model", model)], [("model", model)])
 
     assert len(answer(open_reader(SqliteTarget(path), None), "1")["links"]) == 3
+
+
+def test_an_attempt_that_failed_before_it_read_anything_is_there(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "metadata.db"
+    write = StoreWriter(sqlite_store(path))
+    model = write.artifact("Model", "/out/1")
+    failed = write.execution("run-1", "Trainer", state=mlmd.Execution.FAILED)
+    made = write.execution("run-1", "Trainer", (), [("model", model)])
+
+    assert links(answer(open_reader(SqliteTarget(path), None), "1")) == [
+        (1, failed, "attempt", "model"),
+        (1, made, "output", "model"),
+    ]
+
+
+def test_a_decision_that_the_cache_repeats_is_told_once(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "metadata.db"
+    write = StoreWriter(sqlite_store(path))
+    model = write.artifact("Model", "/out/1")
+    write.execution("run-1", "Trainer", (), [("model", model)])
+    decided = write.execution("run-1", "Approval", [("model", model)], approved_by="Ada")
+    write.execution("run-2", "Approval", [("model", model)], state=mlmd.Execution.CACHED)
+
+    approvals = answer(open_reader(SqliteTarget(path), None), "1")["approvals"]
+
+    assert [item["execution"] for item in approvals] == [decided]

@@ -153,3 +153,15 @@ def test_files_that_no_run_has_listed_are_found_by_their_folder(tmp_path: pathli
     assert found["roots"] == [1]
     assert "have not recorded which files" in found["notes"][0]
     assert found["data"][0]["rows"] is None
+
+
+def test_the_last_verdict_on_a_model_counts(tmp_path: pathlib.Path) -> None:
+    write = StoreWriter(sqlite_store(tmp_path / "m.db"))
+    model = write.artifact("Model", "/out/1")
+    write.execution("run-1", "Trainer", (), [("model", model)])
+    for blessed in (1, 0):
+        blessing = write.artifact("ModelBlessing", f"/blessing/{blessed}", blessed=blessed)
+        write.execution("run-1", "Evaluator", [("model", model)], [("blessing", blessing)])
+    reader = open_reader(SqliteTarget(tmp_path / "m.db"), None)
+
+    assert [item["blessed"] for item in answer(reader, "1", is_forward=True)["models"]] == [False]
