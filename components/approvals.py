@@ -64,13 +64,16 @@ def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) ->
         decision: The decision.
 
     Raises:
-        RunError: If the run does not wait for one.
+        RunError: If the run does not wait for one, or has been approved.
         MetadataError: If the store does not answer.
     """
     if open_execution(store, run_id) is None:
         raise RunError(
             f"{run_id}: does not wait for an approval; look at it with 'complaint-pipeline status'"
         )
+    before = newest_decision(store, run_id)
+    if before is not None and before.approved:
+        raise RunError(f"{run_id}: is approved by {before.by} already; that stands")
     kind = metadata_store_pb2.ArtifactType(
         name=_DECISION_TYPE,
         properties={

@@ -59,6 +59,18 @@ def test_the_newest_decision_counts(store: ml_metadata.MetadataStore) -> None:
     assert (found.approved, found.by) == (True, "Bob")
 
 
+def test_an_approval_stands(store: ml_metadata.MetadataStore) -> None:
+    execution(store)
+    decide(store, RUN, Decision(approved=True, by="Ann"))
+
+    with pytest.raises(RunError, match="run-1: is approved by Ann already"):
+        decide(store, RUN, Decision(approved=False, by="Bob"))
+
+    found = newest_decision(store, RUN)
+    assert found is not None
+    assert found.by == "Ann"
+
+
 def test_a_decision_on_another_run_does_not_count(store: ml_metadata.MetadataStore) -> None:
     execution(store)
     execution(store, run="run-2")
