@@ -132,7 +132,7 @@ def create(
 @on_cluster
 @JSON
 def list_schedules(connection: Connection, as_json: bool) -> None:
-    """List the schedules.
+    """List the schedules; --json has their ids and parameters as well.
 
     \b
     Example:
@@ -151,28 +151,18 @@ def list_schedules(connection: Connection, as_json: bool) -> None:
         click.echo("no schedules")
         return
     table = Table()
-    for column in (
-        "schedule",
-        "id",
-        "state",
-        "when",
-        "next, UTC",
-        "version",
-        "at once",
-        "catch up",
-    ):
+    for column in ("schedule", "when", "next, UTC", "version", "at most"):
         table.add_column(column, overflow="fold")
     for item in found:
         times = _next_times(item)
         table.add_row(
             item.name,
-            item.id,
-            "enabled" if item.enabled else "disabled",
-            item.trigger.words(),
-            times[0].strftime(_TIME_FORMAT) if times else "never",
+            item.trigger.words() + (", catches up" if item.catch_up else ""),
+            (times[0].strftime(_TIME_FORMAT) if times else "never")
+            if item.enabled
+            else "disabled",
             item.version,
-            str(item.max_concurrency),
-            "yes" if item.catch_up else "no",
+            f"{item.max_concurrency} at once",
         )
     wide_console().print(table)
 

@@ -67,7 +67,7 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
         funcs += [op_funcs.only_for(component_id, variable) for component_id in _USER_CODE]
     if settings.approval_timeout_seconds is not None:
         seconds = settings.approval_timeout_seconds + _APPROVAL_MARGIN_SECONDS
-        waiting = dataclasses.replace(_WAITING_POD, timeout_seconds=seconds)
+        waiting = _placed(dataclasses.replace(_WAITING_POD, timeout_seconds=seconds), settings)
         funcs.append(op_funcs.only_for("Approval", *_component(waiting)))
     for component_id in COMPONENT_IDS:
         node_ids = [component_id]
@@ -86,8 +86,16 @@ def exit_handler_op_funcs(settings: Settings) -> list[OpFunc]:
         op_funcs.secret_variable(notification.secret, notification.key, WEBHOOK_VARIABLE),
         *_mysql_secret(settings.metadata),
         *_unprivileged(settings),
-        *_component(_EXIT_HANDLER_POD),
+        *_component(_placed(_EXIT_HANDLER_POD, settings)),
     ]
+
+
+def _placed(pod: PodSettings, settings: Settings) -> PodSettings:
+    """Returns the settings of a pod that has no section of its own, on the nodes of ``default``."""
+    default = settings.default
+    return dataclasses.replace(
+        pod, node_selector=default.node_selector, tolerations=default.tolerations
+    )
 
 
 def _python_path(settings: Settings) -> str | None:

@@ -7,6 +7,9 @@ from kubernetes.utils import quantity as kubernetes_quantity
 
 from components.errors import SettingsError
 
+#: No container starts with less, and a number without a unit was most likely meant in gibibytes.
+_LEAST_BYTES = 2**20
+
 _QUANTITY = re.compile(r"-?[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 
 
@@ -54,6 +57,14 @@ def check_limit(section: str, resource: str, request: str | None, limit: str | N
         if resource != "cpu" and text is not None and text.endswith("m"):
             raise SettingsError(
                 f"{section}.{key}: '{text}' is in thousandths of a byte; use M, Mi, G or Gi"
+            )
+        if (
+            resource != "cpu"
+            and text is not None
+            and 0 < parse_quantity(f"{section}.{key}", text) < _LEAST_BYTES
+        ):
+            raise SettingsError(
+                f"{section}.{key}: '{text}' is less than a mebibyte; use a unit such as Mi or Gi"
             )
     wanted = None if request is None else parse_quantity(f"{section}.{resource}", request)
     most = None if limit is None else parse_quantity(f"{section}.{resource}_limit", limit)

@@ -53,6 +53,21 @@ def templates(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {template["name"]: template for template in manifest["spec"]["templates"]}
 
 
+def test_it_is_placed_where_the_other_pods_are() -> None:
+    workflow = yaml.safe_load(
+        compiled(
+            NOTIFICATION,
+            "approval_timeout_seconds=60",
+            "default={node_selector: {pool: a}, tolerations: [{key: only, operator: Exists}]}",
+        )
+    )
+
+    templates = {template["name"]: template for template in workflow["spec"]["templates"]}
+    for name in (NAME, "approval", "trainer"):
+        assert templates[name]["nodeSelector"] == {"pool": "a"}
+        assert templates[name]["tolerations"] == [{"key": "only", "operator": "Exists"}]
+
+
 def test_without_the_setting_there_is_none() -> None:
     workflow = yaml.safe_load(compiled())
 

@@ -108,6 +108,7 @@ REFUSED = {
     "unit in default": ("default: {cpu: 1x}", "default.cpu", "one of the units"),
     "no number": ("trainer: {cpu: .nan}", "trainer.cpu", "a Kubernetes quantity"),
     "part of a byte": ("trainer: {memory: 512m}", "trainer.memory", "use M, Mi, G or Gi"),
+    "memory without a unit": ("trainer: {memory: 8}", "trainer.memory", "a unit such as Mi or Gi"),
     "negative quantity": ("trainer: {memory: -1Gi}", "trainer.memory", "use 0 or more"),
     "request above limit": (
         "trainer: {memory: 20Gi, memory_limit: 10G}",

@@ -64,13 +64,23 @@ def _pods_with_other_stores(pods: Sequence[PodNeeds]) -> list[PodNeeds]:
     found: dict[str, PodNeeds] = {}
     for pod in pods:
         if pod.metadata_config is not None:
-            found.setdefault(repr((pod.metadata_config, _environment(pod))), pod)
+            found.setdefault(repr((pod.metadata_config, _variables_of_store(pod))), pod)
     return list(found.values())
 
 
-def _environment(pod: PodNeeds) -> Any:
+def _variables_of_store(pod: PodNeeds) -> Any:
+    """Returns what the pod says of the variables that its metadata configuration names."""
     container = pod.template.get("container") or {}
-    return container.get("env"), container.get("envFrom")
+    named = _environment_variables(pod.metadata_config)
+    own = [item for item in container.get("env") or [] if item.get("name") in named]
+    return own, container.get("envFrom") if named else None
+
+
+def _environment_variables(config: Any) -> set[str]:
+    if not isinstance(config, Mapping):
+        return set()
+    names = {config["environment_variable"]} if "environment_variable" in config else set()
+    return names.union(*(_environment_variables(value) for value in config.values()))
 
 
 def _grpc(examination: Examination, pod: PodNeeds, config: Mapping[str, Any]) -> Iterator[Check]:

@@ -106,6 +106,18 @@ def test_a_server_that_answers_is_ok_with_its_schema(
     assert server.asked == [("kubeflow", "metadata-grpc-service", 8080)]
 
 
+def test_steps_with_other_variables_of_their_own_are_looked_at_once(
+    ready: KubernetesServer, look: Look, committed: dict[str, Any], closed: Tunnels
+) -> None:
+    for template in committed["spec"]["templates"]:
+        if template["name"] == "trainer":
+            template["container"]["env"].append({"name": "TF_CPP_MIN_LOG_LEVEL", "value": "2"})
+
+    look(metadata.metadata, committed, open_tunnel=closed)
+
+    assert closed.asked == [("kubeflow", "metadata-grpc-service", 8080)]
+
+
 @starts_a_server
 @pytest.mark.parametrize(
     ("image", "said"),
