@@ -158,9 +158,7 @@ def list_schedules(connection: Connection, as_json: bool) -> None:
         table.add_row(
             item.name,
             item.trigger.words() + (", catches up" if item.catch_up else ""),
-            (times[0].strftime(_TIME_FORMAT) if times else "never")
-            if item.enabled
-            else "disabled",
+            (times[0].strftime(_TIME_FORMAT) if times else "never") if item.enabled else "disabled",
             item.version,
             f"{item.max_concurrency} at once",
         )
