@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.local.logs import without_controls
-from orchestration.run_comparison import Comparison, Metric, Parameter, cached_steps
-from orchestration.run_view import STATE_STYLES, RunView, cleaned, local_time, took
+from orchestration.run_comparison import Comparison, Metric, Parameter
+from orchestration.run_outcome import cached_steps, took
+from orchestration.run_view import STATE_STYLES, RunView, cleaned, local_time
 
 _NONE = "-"
 _ELLIPSIS = "…"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from components.errors import RunError
+from orchestration.run_outcome import cached_steps
 from orchestration.run_view import RunView, row_json
 
 # A metric whose name has none of these, such as example_count, is neither good nor bad.
@@ -120,9 +121,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "runs": [
             {
                 **row_json(view),
-                "seconds": None
-                if view.started is None or view.ended is None
-                else view.ended - view.started,
+                "seconds": view.seconds,
                 "blessed": view.result.get("blessed"),
                 "pushed": view.result.get("pushed"),
                 "cached_steps": cached_steps(view),
@@ -150,9 +149,3 @@ def _by_name(maps: Sequence[Mapping[str, _T]]) -> list[tuple[str, tuple[_T | Non
     """Returns the values of each name in all maps, names in the order of their first mention."""
     names = dict.fromkeys(name for values in maps for name in values)
     return [(name, tuple(values.get(name) for values in maps)) for name in names]
-
-
-def cached_steps(view: RunView) -> int | None:
-    """Returns how many steps came from the cache; ``None`` where nobody knows, as on Kubeflow."""
-    known = [step.cached for step in view.steps if step.cached is not None]
-    return sum(known) if known else None

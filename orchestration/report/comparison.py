@@ -19,7 +19,8 @@ from orchestration.metadata_client import connect
 from orchestration.report import page
 from orchestration.report.run_artifacts import artifacts_of_run
 from orchestration.report.run_sections import utc
-from orchestration.run_comparison import Comparison, Metric, cached_steps
+from orchestration.run_comparison import Comparison, Metric
+from orchestration.run_outcome import cached_steps
 
 _TRAIN = "train"
 
@@ -63,14 +64,13 @@ def _artifacts(comparison: Comparison, home: pathlib.Path) -> list[Mapping[str, 
 def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artifact]]) -> Section:
     rows: list[Sequence[Cell]] = []
     for index, run in enumerate(comparison.runs):
-        seconds = None if run.started is None or run.ended is None else run.ended - run.started
         rows.append(
             (
                 index + 1,
                 run.name,
                 run.state,
                 utc(run.started),
-                seconds,
+                run.seconds,
                 cached_steps(run),
                 run.result.get("blessed"),
                 run.result.get("pushed"),
