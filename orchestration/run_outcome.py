@@ -41,8 +41,9 @@ def outcome_rows(view: "RunView") -> list[tuple[str, str]]:
 
 
 def headline(view: "RunView") -> str:
-    """Returns how a run went, such as ``Succeeded in 42 s``."""
-    return " in ".join(word for word in (view.state, took(view)) if word)
+    """Returns how a run went or goes, such as ``Succeeded in 42 s`` or ``Running for 42 s``."""
+    between = " in " if view.is_finished else " for "
+    return between.join(word for word in (view.state, took(view)) if word)
 
 
 def took(view: "RunView") -> str:

@@ -12,6 +12,7 @@ from plotly import graph_objects
 
 from components.charts.section import Cell, Chart, Section
 from components.charts.svg import figure_to_svg
+from components.charts.text import short
 
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
@@ -25,6 +26,9 @@ _CELL_LENGTH = 300
 
 #: From so many characters on, a cell's text may break within a word.
 _LONG_TEXT = 30
+
+#: The width of a letter of a diagram's box; wider ones are rare.
+_LETTER_PIXELS = 7
 
 #: plotly's buttons that send data to a server, or are of no use here.
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
@@ -46,6 +50,7 @@ def environment(*folders: pathlib.Path) -> jinja2.Environment:
     )
     made.filters["shown"] = shown
     made.filters["kind"] = _kind
+    made.filters["fitting"] = _fitting
     made.globals["level_words"] = _LEVEL_WORDS
     return made
 
@@ -118,6 +123,11 @@ def _kind(cell: Cell) -> str:
         return "number"
     # A long text may break anywhere, a short one only between words.
     return "long" if len(str(cell)) > _LONG_TEXT else "text"
+
+
+def _fitting(text: str, pixels: int) -> str:
+    """Returns as much of a text as fits on a line of a diagram's box."""
+    return short(text, pixels // _LETTER_PIXELS)
 
 
 def _number(value: float) -> str:

@@ -62,7 +62,51 @@ class Note:
     level: str = "info"
 
 
-Block: TypeAlias = Chart | Table | Note
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Box:
+    """A box of a diagram.
+
+    Attributes:
+        x: Its left edge, in pixels.
+        y: Its upper edge, in pixels.
+        name: Its first line.
+        subtitle: Its second line.
+        colour: Colour of its mark, such as ``#009E73``; the subtitle says the same in words.
+    """
+
+    x: int
+    y: int
+    name: str
+    subtitle: str
+    colour: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Diagram:
+    """Boxes and arrows between them, drawn without a script.
+
+    Attributes:
+        title: Its heading.
+        description: What it shows, for those who cannot see it.
+        boxes: The boxes.
+        arrows: SVG's path of each arrow.
+        box_width: Width of each box, in pixels.
+        box_height: Height of each box, in pixels.
+        width: Width of all, in pixels.
+        height: Height of all, in pixels.
+    """
+
+    title: str
+    description: str
+    boxes: Sequence[Box]
+    arrows: Sequence[str]
+    box_width: int
+    box_height: int
+    width: int
+    height: int
+
+
+Block: TypeAlias = Chart | Diagram | Table | Note
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

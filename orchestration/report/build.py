@@ -20,6 +20,7 @@ from orchestration.metadata_client import connect
 from orchestration.report import page
 from orchestration.report.run_artifacts import artifacts_of_run
 from orchestration.report.run_sections import steps_section, summary_section, utc
+from orchestration.run_outcome import headline
 from orchestration.run_view import RunView
 from orchestration.workflow import Workflow
 
@@ -49,7 +50,7 @@ def write_report(
         *sections_of(artifacts_of_run(store, view.id), with_missing=True),
         _lineage_section(store, view.id, home),
     ]
-    page.write(out, page.render(view.name, f"{view.state}, {utc(view.started)}", sections))
+    page.write(out, page.render(view.name, f"{headline(view)}, {utc(view.started)}", sections))
 
 
 def _lineage_section(store: ml_metadata.MetadataStore, run_id: str, home: pathlib.Path) -> Section:
