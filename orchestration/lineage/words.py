@@ -13,6 +13,9 @@ from orchestration.local.logs import without_controls
 #: The longest value of a property that is shown; ``--json`` has it whole.
 _LENGTH = 120
 
+#: A note says why a model was let through: it is shown as long as a line can be.
+_NOTE_LENGTH = 400
+
 #: So many digits tell a checksum from all others.
 _HASH_DIGITS = 12
 
@@ -161,6 +164,20 @@ def time(seconds: float) -> str:
     except (OverflowError, ValueError, OSError):
         return ""
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def decision(approved: bool, by: str, note: str, seconds: float) -> str:
+    """Returns a person's decision, such as ``approved by Ann Lee, TIME UTC: looks good``.
+
+    Args:
+        approved: Whether the model may be pushed.
+        by: Who has decided.
+        note: Why; may be empty.
+        seconds: When, seconds since 1970.
+    """
+    said = f"{'approved' if approved else 'rejected'} by {one_line(by, _NOTE_LENGTH)}"
+    said = ", ".join(filter(None, [said, time(seconds)]))
+    return f"{said}: {one_line(note, _NOTE_LENGTH)}" if note else said
 
 
 def short_hash(text: str) -> str:
