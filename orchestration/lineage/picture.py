@@ -10,7 +10,7 @@ from orchestration.lineage.tree import tree, walk
 
 #: More boxes make no picture.
 _MAX_NODES = 120
-_MAX_CHILDREN = 6
+_MAX_CHILDREN = 12
 _MAX_FILES = 6
 
 #: So many letters fit into a box.

@@ -17,7 +17,13 @@ _MAX_CHILDREN = 20
 _MAX_MODELS = 20
 
 _STATE_STYLES = {"FAILED": "bold red", "CANCELED": "bold red", "CACHED": "cyan"}
-_TITLE_STYLES = {"artifact": "green", "execution": "bold", "file": "yellow", "remark": "dim"}
+_TITLE_STYLES = {
+    "artifact": "green",
+    "execution": "bold",
+    "file": "yellow",
+    "decision": "bold",
+    "remark": "dim",
+}
 
 
 def answer_text(answer: Answer) -> RenderableType:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestration.lineage.data_files import DataFile, InputFiles
-from orchestration.lineage.graph import PUSHED_MODEL, Artifact, Execution, Kind
+from orchestration.lineage.graph import BLESSING_SUFFIX, PUSHED_MODEL, Artifact, Execution, Kind
 from orchestration.lineage.run_facts import code_hash_of
 from orchestration.local.logs import without_controls
 
@@ -97,7 +97,32 @@ def artifact_details(artifact: Artifact) -> list[str]:
     details = [artifact.uri] if artifact.uri else []
     if artifact.state not in ("LIVE", "UNKNOWN"):
         details.append(artifact.state)
-    return [one_line(detail) for detail in [*details, *_properties(artifact.properties)]]
+    properties = dict(artifact.properties)
+    if text := recorded_approval(properties):
+        details.append(text)
+    elif artifact.type.endswith(BLESSING_SUFFIX) and properties.get("blessed") in (0, 1):
+        details.append("blessed" if properties["blessed"] else "not blessed")
+        del properties["blessed"]
+    return [one_line(detail) for detail in [*details, *_properties(properties)]]
+
+
+def recorded_approval(properties: dict[str, Any]) -> str:
+    """Takes an approval out of the properties of an artifact or an execution.
+
+    Args:
+        properties: The properties; those that make up the approval are removed.
+
+    Returns:
+        The approval in words; empty where they hold none.
+    """
+    by = properties.get("approved_by")
+    if not by:
+        return ""
+    seconds = _seconds(str(properties.get("decided") or ""))
+    text = decision(True, str(by), str(properties.get("note") or ""), seconds)
+    for name in ("approved_by", "note", "decided", "blessed"):
+        properties.pop(name, None)
+    return text
 
 
 def execution_title(execution: Execution) -> str:
@@ -114,7 +139,9 @@ def execution_details(execution: Execution) -> list[str]:
         details.append(f"code {short_hash(code)}")
     if execution.metrics:
         details.append(metrics(execution.metrics))
-    return [one_line(text) for text in [*details, *_properties(execution.properties)] if text]
+    properties = dict(execution.properties)
+    details.append(recorded_approval(properties))
+    return [one_line(text) for text in [*details, *_properties(properties)] if text]
 
 
 def file_title(file: DataFile) -> str:
@@ -195,6 +222,14 @@ def one_line(value: Any, length: int = _LENGTH) -> str:
 
 #: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 _DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def _seconds(time: str) -> float:
+    """Returns a time of ISO 8601 in seconds since 1970; 0 where it is none."""
+    try:
+        return datetime.datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _properties(properties: Mapping[str, Any]) -> list[str]:
