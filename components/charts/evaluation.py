@@ -52,6 +52,11 @@ _FEW_NOTE = (
     "With one class only, areas under curves mean nothing; TFMA has 0 there."
 )
 
+_SAME_EXAMPLES = (
+    "Training is stopped, and its epoch chosen, by the AUC on the split that is evaluated here, so "
+    "these metrics are slightly optimistic for new examples."
+)
+
 _PAIRED = (
     "Both models were measured on the same examples, so a change can be real although the "
     "intervals overlap."
@@ -114,7 +119,10 @@ def blessing_blocks(uri: str, evaluation: Evaluation, blessed: bool | None) -> l
         blocks.append(Note(text="No threshold is configured.", level="warning"))
     if evaluation.baseline is None:
         blocks.append(
-            Note(text="There was no blessed model to compare with: changes have no threshold.")
+            Note(
+                text="No model had been blessed before, so there is no baseline: thresholds on the "
+                "change against one did not apply."
+            )
         )
     missing = missing_slices(validation)
     if missing:
@@ -208,7 +216,7 @@ def _overall_table(evaluation: Evaluation) -> Table:
                 _change(value, baseline.get(name)),
             ]
         rows.append(row)
-    notes = [METHOD]
+    notes = [METHOD, _SAME_EXAMPLES]
     if has_baseline:
         notes.append(_PAIRED)
     counts = class_counts(candidate)

@@ -36,6 +36,7 @@ from components.charts.text import (
     number_cell,
     number_text,
     percent_cell,
+    percent_decimals,
     percent_text,
     short,
 )
@@ -116,6 +117,7 @@ def distance_blocks(one: str, other: str, found: Sequence[Distance]) -> list[Blo
         return [Note(text=f"No feature can be compared between {one} and {other}.")]
     first = found[0]
     has_cut = any(abs(each.by_tfdv - each.value) > _ROUNDING for each in found)
+    shares = [f"its share in {one}, %", f"its share in {other}, %"]
     return [
         Chart(
             title=f"Distance between {one} and {other}",
@@ -133,9 +135,9 @@ def distance_blocks(one: str, other: str, found: Sequence[Distance]) -> list[Blo
                 "accuracy",
                 *(["distance by TFDV"] if has_cut else []),
                 "value that differs most",
-                f"its share in {one}, %",
-                f"its share in {other}, %",
+                *shares,
             ],
+            decimals=percent_decimals(shares),
             rows=[_distance_row(each, with_tfdv=has_cut) for each in found[:_TABLE_FEATURES]],
             note="L-infinity is the greatest difference between the shares of a value; shares are "
             f"{_OF_VALUES}. {_CUT_NOTE if has_cut else ''}The Jensen-Shannon divergence is "
@@ -187,6 +189,7 @@ def _features_table(splits: Sequence[SplitStatistics], names: Sequence[str]) -> 
         ],
         rows=rows,
         note=note,
+        decimals=percent_decimals(["missing, %"]),
     )
 
 
@@ -255,6 +258,7 @@ def _number_blocks(
                     "zeros, %",
                     "NaN",
                 ],
+                decimals=percent_decimals(["zeros, %"]),
                 rows=rows,
                 note="TFDV estimates the median and the quantiles of 10% and 90%.",
             )
@@ -351,7 +355,13 @@ def _texts_table(splits: Sequence[SplitStatistics], names: Sequence[str]) -> Tab
             row += [number_cell(text.minimum_length), number_cell(text.maximum_length)]
     else:
         note += " Of texts, TFDV keeps the mean length only."
-    return Table(title="Features of texts", columns=columns, rows=rows, note=note)
+    return Table(
+        title="Features of texts",
+        columns=columns,
+        rows=rows,
+        note=note,
+        decimals=percent_decimals(columns),
+    )
 
 
 def _text_cells(feature: FeatureStatistics, text: TextStatistics) -> list[Cell]:
@@ -411,6 +421,7 @@ def _top_value_blocks(splits: Sequence[SplitStatistics], name: str) -> list[Bloc
             title=f"{title}, as counts",
             columns=columns,
             rows=rows,
+            decimals=percent_decimals(columns),
             note=f"{unique}. Shares are {_OF_VALUES}."
             f"{_drawn(len(values), _TABLE_VALUES, 'most frequent values')}",
         ),

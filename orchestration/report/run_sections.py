@@ -109,7 +109,7 @@ def _gantt(steps: Sequence[StepRecord], attempts: Sequence[RunAttempt]) -> Chart
         *traces,
         barmode="overlay",
         height=_MARGINS + _ROW_HEIGHT * len(steps),
-        xaxis={"title": {"text": "seconds since the first step began"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "seconds from the first step"}, "rangemode": "tozero"},
         yaxis={"categoryorder": "array", "categoryarray": names[::-1]},
         showlegend=True,
     )
@@ -174,7 +174,8 @@ def _graph(steps: Sequence[StepRecord], workflow: Workflow) -> Diagram:
     ]
     return Diagram(
         title="Order of the steps",
-        description=f"{'; '.join(lines)}. A step also waits for those before the ones it follows.",
+        description=f"{'; '.join(lines)}.",
+        note="A step waits for those whose arrows lead to it, and for all before them.",
         boxes=boxes,
         arrows=[placed.link(*edge) for edge in edges],
         box_width=placed.box.width,
@@ -217,6 +218,7 @@ def _step_table(steps: Sequence[StepRecord], resources: Mapping[str, Resources])
             "message",
         ),
         rows=rows,
+        decimals={"seconds": 1, "cpu seconds": 1, "cpus asked": 1},
     )
 
 

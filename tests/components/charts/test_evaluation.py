@@ -83,7 +83,11 @@ def test_a_blessed_model_has_reached_its_thresholds(tmp_path: pathlib.Path) -> N
     assert section.id == "evaluation"
     assert notes(section) == [
         ("good", "The model is blessed: 1 threshold reached."),
-        ("info", "There was no blessed model to compare with: changes have no threshold."),
+        (
+            "info",
+            "No model had been blessed before, so there is no baseline: thresholds on the change "
+            "against one did not apply.",
+        ),
     ]
     assert tables(section)["Thresholds"].rows == [
         ["auc", "all examples", "at least 0.6", 0.75, "reached"]
