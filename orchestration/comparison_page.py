@@ -12,7 +12,8 @@ from rich.text import Text
 from orchestration.local.logs import without_controls
 from orchestration.run_comparison import Comparison, Metric, Parameter
 from orchestration.run_outcome import cached_steps, took
-from orchestration.run_view import STATE_STYLES, RunView, cleaned, local_time
+from orchestration.run_view import STATE_STYLES, RunView, cleaned
+from orchestration.times import local_time
 
 _NONE = "-"
 _ELLIPSIS = "…"

@@ -1,7 +1,6 @@
 """A run as its user sees it, be it here or on a cluster: the same table and the same JSON."""
 
 import dataclasses
-import datetime
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from orchestration.local.display import run_table, step_line
 from orchestration.local.logs import without_controls
 from orchestration.local.run_record import RunAttempt, StepRecord
 from orchestration.run_outcome import headline, outcome_rows, took
+from orchestration.times import local_time
 from orchestration.workflow import Resources
 
 #: States in which a run still goes on.
@@ -282,14 +282,6 @@ def _is_finite(value: object) -> bool:
         return isinstance(value, int | float) and math.isfinite(value)
     except OverflowError:
         return False
-
-
-def local_time(seconds: float | None) -> str:
-    """Returns a time in the local zone, such as ``2026-11-26 02:00``."""
-    if seconds is None:
-        return ""
-    zoned = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).astimezone()
-    return zoned.strftime("%Y-%m-%d %H:%M")
 
 
 def _watch(

@@ -7,6 +7,7 @@ from orchestration.lineage import words
 from orchestration.lineage.answer import Answer
 from orchestration.lineage.graph import COMPLETE, Graph, Links
 from orchestration.lineage.tree import tree, walk
+from orchestration.times import utc
 
 #: More boxes make no picture.
 _MAX_NODES = 120
@@ -152,7 +153,7 @@ def _node(graph: Graph, key: str) -> _Node:
             kind=kind,
             title=words.artifact_title(artifact),
             name=f"{artifact.type} {artifact.id}",
-            subtitle=words.version(artifact) or words.time(artifact.created),
+            subtitle=words.version(artifact) or utc(artifact.created),
             details=tuple(words.artifact_details(artifact)),
         )
     execution = graph.executions[int(number)]

@@ -9,6 +9,7 @@ from orchestration.lineage.data_files import InputFiles
 from orchestration.lineage.graph import BACK
 from orchestration.lineage.run_facts import NOT_RECORDED, RunFacts, code_hash_of
 from orchestration.lineage.walk import APPROVAL
+from orchestration.times import utc
 
 #: So many of each are named; the JSON has all.
 _MAX_FILES = 20
@@ -49,7 +50,7 @@ def _roots(answer: Answer) -> Iterator[tuple[str, str]]:
         artifact = answer.graph.artifacts[key]
         place = artifact.properties.get("pushed_destination") or artifact.uri
         title = words.artifact_title(artifact)
-        yield "artifact", ", ".join(filter(None, [title, str(place), words.time(artifact.created)]))
+        yield "artifact", ", ".join(filter(None, [title, str(place), utc(artifact.created)]))
     yield from _more("artifact", len(answer.graph.roots))
 
 
@@ -90,7 +91,7 @@ def _code(answer: Answer) -> str:
 
 def _run(run: RunFacts) -> Iterator[tuple[str, str]]:
     of = f" of {run.pipeline}" if run.pipeline else ""
-    yield "run", f"{run.id or 'an unknown run'}{of}, {words.time(run.started)}"
+    yield "run", f"{run.id or 'an unknown run'}{of}, {utc(run.started)}"
     yield "  image", ", ".join(run.images) or NOT_RECORDED
     yield "  packages", _values(run.packages, " ")
     yield "  code", f"components/: {run.code_hash}" if run.code_hash else NOT_RECORDED
@@ -133,7 +134,7 @@ def _blessing(answer: Answer, found: Approval) -> str:
     models = ", ".join(words.artifact_title(graph.artifacts[key]) for key in found.models)
     verdict = found.verdict or "judged"
     parts = [f"{models or 'the model'} {verdict} by {found.by} (execution {found.execution})"]
-    parts.append(words.time(found.recorded))
+    parts.append(utc(found.recorded))
     parts.append(words.metrics(found.metrics))
     parts += [
         f"compared with {words.artifact_title(graph.artifacts[key])}" for key in found.baselines

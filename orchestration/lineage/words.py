@@ -9,6 +9,7 @@ from orchestration.lineage.data_files import DataFile, InputFiles
 from orchestration.lineage.graph import BLESSING_SUFFIX, PUSHED_MODEL, Artifact, Execution, Kind
 from orchestration.lineage.run_facts import code_hash_of
 from orchestration.local.logs import without_controls
+from orchestration.times import utc
 
 #: The longest value of a property that is shown; ``--json`` has it whole.
 _LENGTH = 120
@@ -132,7 +133,7 @@ def execution_title(execution: Execution) -> str:
 
 def execution_details(execution: Execution) -> list[str]:
     """Returns what there is to say of an execution beside its state."""
-    details = [time(execution.recorded)]
+    details = [utc(execution.recorded)]
     if execution.run:
         details.append(f"run {execution.run}")
     if code := code_hash_of(execution):
@@ -182,17 +183,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
-def time(seconds: float) -> str:
-    """Returns a time such as ``2026-11-26 02:00:00 UTC``; empty where it is not known."""
-    if seconds <= 0:
-        return ""
-    try:
-        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    except (OverflowError, ValueError, OSError):
-        return ""
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def decision(approved: bool, by: str, note: str, seconds: float) -> str:
     """Returns a person's decision, such as ``approved by Ann Lee, TIME UTC: looks good``.
 
@@ -203,7 +193,7 @@ def decision(approved: bool, by: str, note: str, seconds: float) -> str:
         seconds: When, seconds since 1970.
     """
     said = f"{'approved' if approved else 'rejected'} by {one_line(by, _NOTE_LENGTH)}"
-    said = ", ".join(filter(None, [said, time(seconds)]))
+    said = ", ".join(filter(None, [said, utc(seconds)]))
     return f"{said}: {one_line(note, _NOTE_LENGTH)}" if note else said
 
 
@@ -224,10 +214,10 @@ def one_line(value: Any, length: int = _LENGTH) -> str:
 _DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
-def _seconds(time: str) -> float:
+def _seconds(moment: str) -> float:
     """Returns a time of ISO 8601 in seconds since 1970; 0 where it is none."""
     try:
-        return datetime.datetime.fromisoformat(time).timestamp()
+        return datetime.datetime.fromisoformat(moment).timestamp()
     except (ValueError, OverflowError):
         return 0.0
 

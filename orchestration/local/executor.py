@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import shlex
 import signal
 import time
 from typing import Protocol
@@ -12,6 +13,7 @@ import psutil
 
 from components.errors import PipelineError, RunError
 from components.execution_outcome import outcome
+from orchestration.approval_wait import waiting_note
 from orchestration.local import run_record
 from orchestration.local.container import Containers, Ending, missing_artifact, prepare_folder
 from orchestration.local.logs import error_line
@@ -158,7 +160,8 @@ class Executor:
         prepare_folder(step, folder, self._record.folders)
         record.attempts += 1
         record.state = run_record.RUNNING
-        record.started, record.ended, record.message = run_record.now(), None, None
+        record.started, record.ended = run_record.now(), None
+        record.message = waiting_note(step.args, record.started, self._approve_command())
         container = self._containers.container(
             step,
             folder,
@@ -177,6 +180,11 @@ class Executor:
             step.name, container.argv, container.environment, container.folder, log
         )
         self._save()
+
+    def _approve_command(self) -> str:
+        home = self._folder.path.parent.parent.absolute()
+        words = ("complaint-pipeline", "approve", self._record.id, "--home", str(home))
+        return f"{shlex.join(words)} --by NAME"
 
     def _ending(self) -> Ending:
         """How the run has gone so far, as Argo says it (workflow/controller/operator.go)."""
@@ -212,6 +220,7 @@ class Executor:
                 failure = result.failure
             if failure is None:
                 record.state = run_record.SUCCEEDED
+                record.message = None
                 record.cached = result.cached if result is not None else False
                 self._save()
                 return

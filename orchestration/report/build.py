@@ -19,9 +19,10 @@ from orchestration.local.observing import LocalRuns, workflow_of
 from orchestration.metadata_client import connect
 from orchestration.report import page
 from orchestration.report.run_artifacts import artifacts_of_run
-from orchestration.report.run_sections import steps_section, summary_section, utc
+from orchestration.report.run_sections import steps_section, summary_section
 from orchestration.run_outcome import headline
 from orchestration.run_view import RunView
+from orchestration.times import utc
 from orchestration.workflow import Workflow
 
 

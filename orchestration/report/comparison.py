@@ -18,9 +18,9 @@ from orchestration.local.observing import LocalRuns
 from orchestration.metadata_client import connect
 from orchestration.report import page
 from orchestration.report.run_artifacts import artifacts_of_run
-from orchestration.report.run_sections import utc
 from orchestration.run_comparison import Comparison, Metric
 from orchestration.run_outcome import cached_steps
+from orchestration.times import utc
 
 _TRAIN = "train"
 

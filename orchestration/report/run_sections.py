@@ -1,6 +1,5 @@
 """How a run went: its summary, its steps over time, and its graph."""
 
-import datetime
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +12,7 @@ from orchestration.local import run_record
 from orchestration.local.run_record import RunAttempt, StepRecord
 from orchestration.run_outcome import duration, headline, outcome_rows
 from orchestration.run_view import RunView
+from orchestration.times import utc
 from orchestration.workflow import Resources, Workflow
 
 _GIB = 1024**3
@@ -77,14 +77,6 @@ def steps_section(view: RunView, workflow: Workflow | None) -> Section:
         blocks.append(_graph(view.steps, workflow))
     blocks.append(_step_table(view.steps, view.resources))
     return Section(id="steps", title="Steps", blocks=blocks)
-
-
-def utc(seconds: float | None) -> str | None:
-    """Returns a time such as ``2026-11-26 02:00:00 UTC``."""
-    if seconds is None:
-        return None
-    zoned = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    return zoned.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _gantt(steps: Sequence[StepRecord], attempts: Sequence[RunAttempt]) -> Chart:

@@ -5,7 +5,7 @@ import pytest
 from components.charts.section import Chart, Diagram, Note, Table
 from orchestration.local import run_record
 from orchestration.local.run_record import RunAttempt, StepRecord
-from orchestration.report.run_sections import memory, steps_section, summary_section, utc
+from orchestration.report.run_sections import memory, steps_section, summary_section
 from orchestration.run_view import RunView
 from orchestration.workflow import Resources
 from orchestration.workflow_parser import parse_workflow
@@ -143,8 +143,3 @@ def test_an_arrow_leads_to_each_step_from_those_right_before_it() -> None:
 )
 def test_sizes(size: int | None, text: str | None) -> None:
     assert memory(size) == text
-
-
-def test_times_have_a_zone() -> None:
-    assert utc(None) is None
-    assert utc(0.0) == "1970-01-01 00:00:00 UTC"
