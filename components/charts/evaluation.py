@@ -194,10 +194,13 @@ def _check_row(check: Check, *, has_baseline: bool) -> list[Cell]:
         short(check.metric),
         short(check.where),
         short(check.demand),
-        number_cell(check.measured),
+        _metric_cell(check.metric, check.measured),
     ]
     if has_baseline:
-        row += [number_cell(check.baseline), _change(check.measured, check.baseline)]
+        row += [
+            _metric_cell(check.metric, check.baseline),
+            _change(check.metric, check.measured, check.baseline),
+        ]
     if check.reached is None:
         return [*row, "not measured" if check.measured is None else "not recorded"]
     return [*row, "reached" if check.reached else "missed"]
@@ -208,12 +211,12 @@ def _overall_table(evaluation: Evaluation) -> Table:
     has_baseline = evaluation.baseline is not None
     rows = []
     for name, value in candidate.items():
-        row: list[Cell] = [short(name), number_cell(value), _interval_text(name, candidate)]
+        row: list[Cell] = [short(name), _metric_cell(name, value), _interval_text(name, candidate)]
         if has_baseline:
             row += [
-                number_cell(baseline.get(name)),
+                _metric_cell(name, baseline.get(name)),
                 _interval_text(name, baseline),
-                _change(value, baseline.get(name)),
+                _change(name, value, baseline.get(name)),
             ]
         rows.append(row)
     notes = [METHOD, _SAME_EXAMPLES]
@@ -271,7 +274,10 @@ def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block
         )
     if others:
         rows = [
-            row(key, [number_cell(evaluation.of_candidate(key).get(name)) for name in others])
+            row(
+                key,
+                [_metric_cell(name, evaluation.of_candidate(key).get(name)) for name in others],
+            )
             for key in shown
         ]
         blocks.append(
@@ -290,7 +296,7 @@ def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block
                 row(
                     key,
                     [
-                        _change(defined_value(name, candidate), defined_value(name, baseline))
+                        _change(name, defined_value(name, candidate), defined_value(name, baseline))
                         for name in names[:_METRICS]
                     ],
                 )
@@ -397,10 +403,17 @@ def _interval_text(name: str, metrics: Mapping[str, float]) -> str | None:
     return f"{number_text(bounds[0])}\u00a0to\u00a0{number_text(bounds[1])}"
 
 
-def _change(candidate: float | None, baseline: float | None) -> Cell:
+def _change(name: str, candidate: float | None, baseline: float | None) -> Cell:
     if candidate is None or baseline is None:
         return None
-    return number_cell(candidate - baseline)
+    return _metric_cell(name, candidate - baseline)
+
+
+def _metric_cell(name: str, value: float | None) -> Cell:
+    """Returns a metric as a table's cell: counts are whole numbers, all others are not."""
+    if value is None or name in _COUNTS or not math.isfinite(value):
+        return number_cell(value)
+    return float(value)
 
 
 def _rarity(counts: tuple[int, int] | None) -> str:

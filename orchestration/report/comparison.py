@@ -79,7 +79,7 @@ def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artif
             )
         )
     table = Table(
-        title="Runs",
+        title="How the runs went",
         columns=(
             "",
             "run",
@@ -93,6 +93,7 @@ def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artif
             "code hash",
         ),
         rows=rows,
+        decimals={"seconds": 1},
     )
     return Section(id="runs", title="Runs", blocks=[table])
 
@@ -108,9 +109,10 @@ def _metrics_section(comparison: Comparison) -> Section:
         for metric in comparison.metrics
     ]
     table = Table(
-        title="Metrics",
+        title="All metrics, and their differences to run 1",
         columns=("metric", *names, *(f"{name} less run 1" for name in names[1:]), "best"),
         rows=rows,
+        note="The best calibration, mean prediction over mean label, is the one nearest to 1.",
     )
     return Section(id="metrics", title="Metrics", blocks=[*_chart(comparison), table])
 
@@ -132,7 +134,7 @@ def _chart(comparison: Comparison) -> list[Block]:
         for index, name in enumerate(_columns(comparison))
     ]
     description = f"{len(drawn)} metrics of {len(comparison.runs)} runs; the table has the numbers."
-    return [Chart(title="Metrics", figure=figure(*traces), description=description)]
+    return [Chart(title="Metrics side by side", figure=figure(*traces), description=description)]
 
 
 def _parameters_section(comparison: Comparison) -> Section:
@@ -140,7 +142,11 @@ def _parameters_section(comparison: Comparison) -> Section:
     if comparison.parameters:
         rows = [(item.name, *item.values) for item in comparison.parameters]
         blocks = [
-            Table(title="Parameters", columns=("parameter", *_columns(comparison)), rows=rows)
+            Table(
+                title="Parameters of the runs",
+                columns=("parameter", *_columns(comparison)),
+                rows=rows,
+            )
         ]
     return Section(id="parameters", title="Parameters", blocks=blocks)
 
@@ -182,6 +188,8 @@ def _columns(comparison: Comparison) -> list[str]:
 
 
 def _best(metric: Metric) -> str | None:
+    if metric.are_equal and None not in metric.values:
+        return "equal"
     return ", ".join(f"run {index + 1}" for index in metric.best) or None
 
 
