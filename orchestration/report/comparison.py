@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from plotly import graph_objects
 
 from components.charts.drift import distances
+from components.charts.evaluation import metric_cell
 from components.charts.feature_statistics import SplitStatistics, read_statistics
 from components.charts.schema import read_schema, schema_changes, schema_changes_table
 from components.charts.section import Block, Cell, Chart, Note, Section, Table, label
@@ -105,13 +106,22 @@ def _metrics_section(comparison: Comparison) -> Section:
             id="metrics", title="Metrics", blocks=[Note(text="None of the runs has metrics.")]
         )
     rows = [
-        (metric.name, *metric.values, *metric.differences[1:], _best(metric))
+        (
+            metric.name,
+            *(
+                metric_cell(metric.name, value)
+                for value in (*metric.values, *metric.differences[1:])
+            ),
+            _best(metric),
+        )
         for metric in comparison.metrics
     ]
+    numbers = [*names, *(f"{name} less run 1" for name in names[1:])]
     table = Table(
         title="All metrics, and their differences to run 1",
-        columns=("metric", *names, *(f"{name} less run 1" for name in names[1:]), "best"),
+        columns=("metric", *numbers, "best"),
         rows=rows,
+        decimals=dict.fromkeys(numbers, 4),
         note="The best calibration, mean prediction over mean label, is the one nearest to 1.",
     )
     return Section(id="metrics", title="Metrics", blocks=[*_chart(comparison), table])

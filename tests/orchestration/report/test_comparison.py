@@ -53,3 +53,12 @@ def test_the_best_run_is_named_or_that_all_are_equal(tmp_path: pathlib.Path) -> 
     assert _row(page, "auc")[-1] == "run 2, run 3"
     assert _row(page, "calibration")[-1] == "run 2"
     assert _row(page, "recall")[-1] == "equal"
+
+
+def test_counts_are_whole_numbers_beside_metrics_of_four_decimals(tmp_path: pathlib.Path) -> None:
+    views = (_view("a", auc=0.5, example_count=561.0), _view("b", auc=1.0, example_count=562.0))
+
+    page = _page(tmp_path, *views)
+
+    assert _row(page, "auc")[:3] == ["0.5000", "1.0000", "0.5000"]
+    assert _row(page, "example_count")[:3] == ["561", "562", "1"]
