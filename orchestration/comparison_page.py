@@ -112,11 +112,10 @@ def _difference(metric: Metric) -> Text:
     difference = metric.differences[1]
     if difference is None:
         return Text(_NONE)
-    if difference == 0:
+    if metric.are_equal:
         return Text("0")
-    style = ""
-    if metric.is_higher_better is not None:
-        style = "green" if (difference > 0) == metric.is_higher_better else "red"
+    better = metric.is_better(1)
+    style = "" if better is None else "green" if better else "red"
     sign = "+" if difference > 0 else ""
     return Text(sign + _number(difference), style=style)
 

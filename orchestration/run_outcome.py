@@ -83,9 +83,11 @@ def auc_text(view: "RunView") -> str | None:
     value = view.metrics.get(_AUC)
     if value is None:
         return None
+    # The bound comes before the baseline.
+    thresholds = view.result.get("thresholds") or ()
     demands = [
         text
-        for threshold in view.result.get("thresholds") or ()
+        for threshold in sorted(thresholds, key=lambda each: each.get("baseline") is not None)
         if (text := _demand(threshold)) is not None
     ]
     return f"{value:.4f}" + (f" ({'; '.join(demands)})" if demands else "")

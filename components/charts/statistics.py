@@ -228,7 +228,7 @@ def _distance_row(each: Distance, *, with_tfdv: bool) -> list[Cell]:
         each.value,
         each.accuracy,
         *([each.by_tfdv] if with_tfdv else []),
-        short(each.most_different) if each.shares else None,
+        short(each.most_different, _TITLE_LENGTH) if each.shares else None,
         *shares,
     ]
 

@@ -10,6 +10,9 @@ from orchestration.local.run_record import RunRecord
 from orchestration.run_outcome import headline, outcome_rows
 from orchestration.run_view import run_json
 
+#: What the names of those metrics end with that are whole numbers.
+_COUNT = "example_count"
+
 
 def metrics_table(record: RunRecord) -> Table | None:
     """Returns the metrics over all examples as a table, or ``None`` if there are none."""
@@ -20,7 +23,8 @@ def metrics_table(record: RunRecord) -> Table | None:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     for name, value in metrics.items():
-        table.add_row(name, f"{value:,.4f}".rstrip("0").rstrip("."))
+        is_count = name.endswith(_COUNT)
+        table.add_row(name, f"{value:,.0f}" if is_count else f"{value:,.4f}")
     return table
 
 

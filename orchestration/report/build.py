@@ -9,6 +9,7 @@ import sys
 
 import ml_metadata
 
+from components.approvals import decisions
 from components.charts.artifacts import sections_of
 from components.charts.section import Note, Section, Table
 from components.errors import MetadataError
@@ -46,7 +47,7 @@ def write_report(
         PipelineError: If the store does not answer, or the file cannot be written.
     """
     sections = [
-        summary_section(view),
+        summary_section(view, decisions(store, view.id)),
         steps_section(view, workflow),
         *sections_of(artifacts_of_run(store, view.id), with_missing=True),
         _lineage_section(store, view.id, home),

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from plotly import graph_objects
 
+from components.approvals import Decision
 from components.charts.section import Block, Box, Cell, Chart, Diagram, Note, Section, Table, label
 from components.charts.style import figure
 from orchestration.graph_layout import BoxSize, layout, without_implied
+from orchestration.lineage import words
 from orchestration.local import run_record
 from orchestration.local.run_record import RunAttempt, StepRecord
 from orchestration.run_outcome import duration, headline, outcome_rows
@@ -36,8 +38,13 @@ _MARGINS = 90
 _BOX = BoxSize(width=152, height=46, gap_x=16, gap_y=34)
 
 
-def summary_section(view: RunView) -> Section:
-    """Returns what the run was, and what came out."""
+def summary_section(view: RunView, decisions: Sequence[Decision] = ()) -> Section:
+    """Returns what the run was, and what came out.
+
+    Args:
+        view: The run.
+        decisions: What people have decided on its model, the oldest first.
+    """
     level = _LEVELS.get(view.state, "warning")
     blocks: list[Block] = [Note(text=headline(view), level=level)]
     if view.message:
@@ -48,6 +55,7 @@ def summary_section(view: RunView) -> Section:
         ("started", utc(view.started)),
         ("ended", utc(view.ended)),
         *outcome_rows(view),
+        *(("approval", _decision_text(decision)) for decision in decisions),
         *sorted(view.labels.items()),
     ]
     blocks.append(Table(title="The run", columns=("", ""), rows=rows))
@@ -112,6 +120,11 @@ def _gantt(steps: Sequence[StepRecord], attempts: Sequence[RunAttempt]) -> Chart
         description=f"{len(steps)} steps; the longest is {longest.name} with "
         f"{_seconds(longest.started, longest.ended) or 0.0:,.1f} s. {_retry_text(waits)}".strip(),
     )
+
+
+def _decision_text(decision: Decision) -> str:
+    seconds = decision.milliseconds / 1000
+    return words.decision(decision.approved, decision.by, decision.note, seconds)
 
 
 def _waits(attempts: Sequence[RunAttempt]) -> list[tuple[float, float]]:

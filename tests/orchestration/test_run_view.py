@@ -102,8 +102,8 @@ def test_a_page_has_the_auc_with_its_thresholds_the_blessing_and_the_push() -> N
 
     result = {
         "thresholds": [
-            threshold("auc", "at least 0.6", baseline=None, reached=True),
             threshold("auc", "not below the baseline", baseline=0.71, reached=False),
+            threshold("auc", "at least 0.6", baseline=None, reached=True),
             threshold("recall", "at least 0.1", baseline=None, reached=True),
         ],
         "blessed": False,

@@ -166,8 +166,8 @@ def test_the_chart_of_slices_tells_its_numbers(compared: str) -> None:
 
     # The extremes of few examples are chance.
     assert chart.description == (
-        "auc of all examples: 0.75 (0.6181\u00a0to\u00a00.8819); of the slices with enough "
-        "examples, 0.7 (0.5499\u00a0to\u00a00.8501) for Loan is lowest and 0.8 "
+        "auc of all examples: 0.7500 (0.6181\u00a0to\u00a00.8819); of the slices with enough "
+        "examples, 0.7000 (0.5499\u00a0to\u00a00.8501) for Loan is lowest and 0.8000 "
         "(0.6625\u00a0to\u00a00.9375) for Bank highest. "
         "Not drawn: 1 slice, small or without a value."
     )

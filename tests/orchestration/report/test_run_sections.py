@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.approvals import Decision
 from components.charts.section import Chart, Diagram, Note, Table
 from orchestration.local import run_record
 from orchestration.local.run_record import RunAttempt, StepRecord
@@ -64,6 +65,20 @@ def test_the_summary_says_how_it_ended_and_what_it_missed() -> None:
     assert ("blessed", "no (auc is 0.5; the least is 0.6)") in rows
     assert ("pushed model", "none, because the model was not blessed") in rows
     assert ("code-hash", "abc") in rows
+
+
+def test_the_summary_says_who_has_decided_what() -> None:
+    decisions = [
+        Decision(approved=False, by="Ann", note="too few rows", milliseconds=1_700_000_000_000),
+        Decision(approved=True, by="Bo", note="", milliseconds=1_700_000_060_000),
+    ]
+
+    rows = tables(summary_section(view(), decisions).blocks)["The run"].rows
+
+    assert [text for name, text in rows if name == "approval"] == [
+        "rejected by Ann, 2023-11-14 22:13:20 UTC: too few rows",
+        "approved by Bo, 2023-11-14 22:14:20 UTC",
+    ]
 
 
 def test_a_run_that_goes_on_has_no_end() -> None:
