@@ -97,7 +97,7 @@ def utc(seconds: float | None) -> str | None:
 
 def _gantt(steps: Sequence[StepRecord], attempts: Sequence[RunAttempt]) -> Chart:
     zero = min(step.started or 0.0 for step in steps)
-    waits = _waits(attempts)
+    waits = [wait for wait in _waits(attempts) if wait[0] >= zero]
     traces = []
     for kind in _kinds(steps):
         own = [step for step in steps if _kind(step) == kind]
