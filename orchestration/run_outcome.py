@@ -46,15 +46,20 @@ def headline(view: "RunView") -> str:
     return between.join(word for word in (view.state, took(view)) if word)
 
 
-def took(view: "RunView") -> str:
-    """Returns how long a run took or has gone on; empty if not known.
+def took(view: "RunView", *, with_retries: bool = True) -> str:
+    """Returns how long a run took or has gone on, waits for retries included.
 
-    Such as ``2 min 12 s``, or ``2 min 12 s with 1 retry``, which counts the wait for the retry.
+    Args:
+        view: The run.
+        with_retries: Whether to say that it was retried, where it was.
+
+    Returns:
+        Such as ``2 min 12 s`` or ``2 min 12 s with 1 retry``; empty if not known.
     """
     if view.started is None or (view.ended is None and view.is_finished):
         return ""
     words = duration((view.ended or time.time()) - view.started)
-    if view.retries:
+    if view.retries and with_retries:
         words += f" with {view.retries} {'retry' if view.retries == 1 else 'retries'}"
     return words
 

@@ -180,7 +180,7 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
             view.id,
             Text(view.state, style=STATE_STYLES.get(view.state, "dim")),
             local_time(view.started),
-            took(view),
+            took(view, with_retries=width >= _MEDIUM),
         ]
         if has_auc:
             cells.append(f"{view.metrics['auc']:.4f}" if "auc" in view.metrics else "-")

@@ -22,8 +22,9 @@ _VALUES = 5
 _VALUE_LENGTH = 40
 
 _LEGEND = (
-    "A required feature is in every example, an optional one may be missing. BYTES are texts of "
-    "any value, STRING those whose valid values the schema lists; INT are whole numbers."
+    "A required feature is in every example, but without a value where it may have any number of "
+    "them; an optional one may be missing. BYTES are texts of any value, STRING those whose valid "
+    "values the schema lists; INT are whole numbers."
 )
 
 #: What two schemas are compared by: attributes of ``SchemaFeature`` with their names for people.

@@ -360,7 +360,7 @@ def _texts_table(splits: Sequence[SplitStatistics], names: Sequence[str]) -> Tab
         columns=columns,
         rows=rows,
         note=note,
-        decimals=percent_decimals(columns),
+        decimals={**percent_decimals(columns), "mean length": 1},
     )
 
 
@@ -369,7 +369,7 @@ def _text_cells(feature: FeatureStatistics, text: TextStatistics) -> list[Cell]:
     if text.top_values:
         value, count = text.top_values[0]
         top = [short(value), number_cell(count), percent_cell(count / feature.values)]
-    return [text.unique, *top, text.invalid, number_cell(text.average_length)]
+    return [text.unique, *top, text.invalid, text.average_length]
 
 
 def _length_chart(splits: Sequence[SplitStatistics], names: Sequence[str]) -> Chart:

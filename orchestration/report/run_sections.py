@@ -89,7 +89,7 @@ def steps_section(view: RunView, workflow: Workflow | None) -> Section:
 
 def _gantt(steps: Sequence[StepRecord], attempts: Sequence[RunAttempt]) -> Chart:
     zero = min(step.started or 0.0 for step in steps)
-    waits = _waits(attempts)
+    waits = [wait for wait in _waits(attempts) if wait[0] >= zero]
     traces = []
     for kind in _kinds(steps):
         own = [step for step in steps if _kind(step) == kind]

@@ -81,6 +81,19 @@ def test_a_retried_run_counts_from_its_first_start_and_says_so() -> None:
     assert "time without waits: 12 s in 2 attempts\n" in page
 
 
+@pytest.mark.parametrize(("width", "is_said"), [(80, False), (120, True)])
+def test_the_list_says_that_a_run_was_retried_where_there_is_room(
+    width: int, is_said: bool
+) -> None:
+    attempts = [RunAttempt(started=0.0, ended=10.0), RunAttempt(started=130.0, ended=132.0)]
+    retried = view("Succeeded", started=0.0, ended=132.0, attempts=attempts)
+
+    table = text_of(runs_table([retried], width), width)
+
+    assert "2 min 12 s" in table
+    assert ("with 1 retry" in table) is is_said
+
+
 def test_the_time_without_waits_is_unknown_where_nobody_saw_an_end() -> None:
     attempts = [RunAttempt(started=0.0), RunAttempt(started=130.0, ended=132.0)]
 

@@ -87,6 +87,7 @@ def test_a_distance_from_a_list_that_was_cut_is_a_bound(tmp_path: pathlib.Path) 
     assert (row["its share in train, %"], row["its share in eval, %"]) == (None, 60)
     chart = charts(section)["Distance between train and eval"]
     assert "distance at least 0.58" in chart.description
+    assert [trace.name for trace in chart.figure.data] == ["L-infinity, at least"]
 
 
 def test_the_chart_of_missing_values_has_a_bar_for_each_split(section: Section) -> None:

@@ -116,6 +116,26 @@ def test_a_retried_runs_bars_begin_at_the_first_step_without_the_wait() -> None:
     assert "Waits for a retry are left out: 1 h 0 min." in gantt.description
 
 
+def test_bars_begin_at_0_where_only_the_retry_has_run_steps() -> None:
+    attempts = [
+        RunAttempt(started=1_700_000_000.0, ended=1_700_000_001.0),
+        RunAttempt(started=1_700_003_600.0, ended=1_700_003_620.0),
+    ]
+    step = StepRecord(
+        name="first",
+        state=run_record.SUCCEEDED,
+        attempts=2,
+        started=1_700_003_601.0,
+        ended=1_700_003_620.0,
+    )
+
+    section = steps_section(view(steps=[step], attempts=attempts), None)
+
+    (gantt,) = [block for block in section.blocks if isinstance(block, Chart)]
+    assert [list(trace.base) for trace in gantt.figure.data] == [[0.0]]
+    assert "Waits" not in gantt.description
+
+
 def test_what_a_step_used_stands_beside_what_it_asks_for() -> None:
     (table,) = tables(steps_section(view(), None).blocks).values()
 
