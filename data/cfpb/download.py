@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
+from urllib3.exceptions import ReadTimeoutError
 
 from components.errors import InputDataError
 
@@ -299,13 +300,17 @@ def _reason(error: Exception) -> str:
     """Returns what has happened, without the objects that requests wraps around it."""
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection in time"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "no bytes in time"
-    inner: BaseException = error
-    while inner.__cause__ or inner.__context__:
-        inner = inner.__cause__ or inner.__context__  # type: ignore[assignment]
-    text = " ".join(str(inner).split())[:200]
-    return text or type(inner).__name__
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, requests.exceptions.Timeout | ReadTimeoutError):
+            return "no bytes in time"
+        last, inner = inner, _inside(inner)
+    return " ".join(str(last).split())[:200] or type(last).__name__
+
+
+def _inside(error: BaseException) -> BaseException | None:
+    candidates = (getattr(error, "reason", None), *error.args)
+    return next((item for item in candidates if isinstance(item, BaseException)), None)
 
 
 def _shown(url: str) -> str:

@@ -87,7 +87,7 @@ class Source:
             raw.seek(0)
             counted = _Counted(raw, self)
             if magic.startswith(_GZIP_MAGIC):
-                yield stack.enter_context(gzip.GzipFile(fileobj=counted))  # type: ignore[misc]
+                yield stack.enter_context(gzip.GzipFile(fileobj=counted, mode="rb"))  # type: ignore[misc]
             elif magic == _ZIP_MAGIC:
                 archive = stack.enter_context(zipfile.ZipFile(counted))
                 yield stack.enter_context(archive.open(_only_csv(archive, self.path)))  # type: ignore[misc]
