@@ -6,6 +6,7 @@ read and the number of rows. TFX's own fingerprint has sizes and times only.
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -17,13 +18,16 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from tfx import types
-from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.components.example_gen import base_example_gen_executor as base
 from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
 
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError
 from components.features import LABEL_KEY, TEXT_COLUMNS
+from components.span_driver import EARLIER_PATTERNS_PROPERTY, SPANS_PROPERTY
 
 #: Custom property of the examples with the files that they come from, as JSON: ``files`` (``name``
 #: within the folder, ``bytes``, ``sha256``, ``rows``), ``left_out`` (how many files more there
@@ -45,7 +49,7 @@ _STEP = re.compile(r" \[while running '[^']*'\].*")
 _WRAPPED = re.compile(rf"{InputDataError.__name__}: ([^\n]+)")
 
 
-class Executor(BaseExampleGenExecutor):
+class Executor(base.BaseExampleGenExecutor):
     """Reads CSV files whose columns ``components.features`` declares.
 
     TFX's own executor infers each column's type from its values, so that a ZIP column turns
@@ -69,6 +73,7 @@ class Executor(BaseExampleGenExecutor):
             The examples of each split.
         """
         splits = super().GenerateExamplesByBeam(pipeline, exec_properties)
+        _add_earlier_spans(pipeline, exec_properties, splits)
         for split, examples in splits.items():
             _ = (
                 examples
@@ -105,29 +110,32 @@ class Executor(BaseExampleGenExecutor):
                 raise
             raise InputDataError(message) from None
         examples.set_string_custom_property(INPUT_FILES_PROPERTY, _input_files(records))
+        if spans := exec_properties.get(SPANS_PROPERTY):
+            examples.set_string_custom_property(SPANS_PROPERTY, spans)
         fileio.rmtree(records)
 
 
 class _CsvToExamples(beam.PTransform):
-    """Reads the CSV files that a pattern matches; each file is one unit of work."""
+    """Reads the CSV files that patterns match; each file is one unit of work."""
 
-    def __init__(self, exec_properties: dict[str, Any], split_pattern: str) -> None:
+    def __init__(self, exec_properties: dict[str, Any], *patterns: str) -> None:
         super().__init__()
         self._folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        self._pattern = split_pattern
+        self._patterns = patterns
         self._records = exec_properties[_RECORDS_KEY]
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
+        files = [path for pattern in self._patterns for path in _csv_files(self._folder, pattern)]
         read = (
             pipeline
-            | "Files" >> beam.Create(_csv_files(self._folder, self._pattern))
+            | "Files" >> beam.Create(files)
             # Without it, one worker reads them all.
             | "OneFileEach" >> beam.Reshuffle()
             | "ReadComplaints"
             >> beam.ParDo(_ReadExamples(self._folder)).with_outputs(_READ, main="examples")
         )
-        # The pattern tells the input splits apart.
-        name = hashlib.sha256(self._pattern.encode()).hexdigest()
+        # The patterns tell what is read at the same time apart.
+        name = hashlib.sha256("\n".join(self._patterns).encode()).hexdigest()
         path = os.path.join(self._records, f"{name}.json")  # noqa: PTH118 (may be a URI)
         _ = (
             read[_READ]
@@ -135,6 +143,36 @@ class _CsvToExamples(beam.PTransform):
             | "RecordFiles" >> beam.Map(_record_files, path)
         )
         return read.examples
+
+
+def _add_earlier_spans(
+    pipeline: beam.Pipeline,
+    exec_properties: dict[str, Any],
+    splits: dict[str, beam.PCollection],
+) -> None:
+    """Adds the complaints of earlier spans to the first split, which is for training.
+
+    Evaluated on is the newest span alone. What of an earlier one falls into another split is left
+    out: a complaint that was once held out is never trained on.
+    """
+    patterns = json.loads(exec_properties.get(EARLIER_PATTERNS_PROPERTY) or "[]")
+    if not patterns:
+        return
+    output_config = example_gen_pb2.Output()
+    proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.OUTPUT_CONFIG_KEY], output_config
+    )
+    split_config = output_config.split_config
+    buckets = list(itertools.accumulate(split.hash_buckets for split in split_config.splits))
+    earlier = (
+        pipeline
+        | "EarlierSpans" >> _CsvToExamples(exec_properties, *patterns)
+        | "SplitEarlierSpans"
+        # TFX's own function: a complaint falls into the same split in each run.
+        >> beam.Partition(base._PartitionFn, len(buckets), buckets, split_config)
+    )
+    first = split_config.splits[0].name
+    splits[first] = (splits[first], earlier[0]) | "WithEarlierSpans" >> beam.Flatten()
 
 
 @beam.typehints.with_input_types(str)

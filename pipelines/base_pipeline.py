@@ -27,7 +27,8 @@ from tfx.types.channel import Channel
 from components import features
 from components.approval import Approval
 from components.errors import SettingsError
-from components.example_gen import CsvExampleGen
+from components.example_gen import DEFAULT_PATTERN, CsvExampleGen
+from components.spans import SpanPattern
 
 #: One complaint in ten is held out for evaluation.
 _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
@@ -36,6 +37,8 @@ _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
 def init_components(
     *,
     data_root: str,
+    input_pattern: str = DEFAULT_PATTERN,
+    span_window: int = 1,
     train_steps: int,
     eval_steps: int,
     auc_lower_bound: float,
@@ -56,6 +59,9 @@ def init_components(
 
     Args:
         data_root: Folder or URI of the CSV files; the default of run parameter ``data-root``.
+        input_pattern: Which files beneath it are read; see ``components.spans``.
+        span_window: How many of the newest spans are trained on, where the pattern has spans; the
+            default of run parameter ``range-config``.
         train_steps: Batches to train on; the default of run parameter ``train-args``.
         eval_steps: Batches to evaluate on; the default of run parameter ``eval-args``.
         auc_lower_bound: Least AUC on the eval split, from 0 to 1, for a blessing.
@@ -90,6 +96,8 @@ def init_components(
 
     example_gen = CsvExampleGen(
         input_base=RuntimeParameter(name="data-root", ptype=str, default=data_root),
+        pattern=input_pattern,
+        range_config=_range_config(input_pattern, span_window),
         output_config=example_gen_pb2.Output(
             split_config=example_gen_pb2.SplitConfig(
                 splits=[
@@ -167,6 +175,16 @@ def init_components(
         *([] if approval is None else [approval]),
         _pusher(trainer, evaluator, approval, serving_model_dir, ai_platform_serving_args),
     ]
+
+
+def _range_config(input_pattern: str, span_window: int) -> RuntimeParameter | None:
+    if not SpanPattern(input_pattern).has_spans:
+        return None
+    return RuntimeParameter(
+        name="range-config",
+        ptype=str,
+        default=f'{{"rolling_range": {{"num_spans": {span_window}}}}}',
+    )
 
 
 def eval_config(

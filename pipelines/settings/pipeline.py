@@ -8,6 +8,7 @@ import types
 from collections.abc import Mapping
 
 from components.errors import SettingsError
+from components.spans import SpanPattern
 from pipelines.settings.checks import (
     is_uri,
     require,
@@ -101,6 +102,8 @@ _DEFAULT_COMPONENT_PODS = types.MappingProxyType(
     }
 )
 
+_MAX_SPAN_WINDOW = 1_000
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -114,6 +117,10 @@ class Settings:
         volume: The persistent volume, or ``None`` when all roots are buckets.
         input_root: Folder or URI of the input CSV files; the default of parameter ``data-root``.
             ``None`` is folder ``data`` of the volume.
+        input_pattern: Which CSV files beneath it are read, such as ``*.csv``, or with spans
+            ``span-{SPAN}/*.csv`` or ``{YYYY}-{MM}-{DD}/*.csv``.
+        span_window: How many of the newest spans to train on, where the pattern has spans; in the
+            default of run parameter ``range-config``.
         output_root: Folder or URI under which the pipeline writes; ``None`` is folder ``output``
             of the volume.
         module_file: Path of a Python file with ``preprocessing_fn`` and ``run_fn`` to use
@@ -151,6 +158,8 @@ class Settings:
     image_pull_secrets: tuple[str, ...] = ()
     volume: VolumeSettings | None = dataclasses.field(default_factory=VolumeSettings)
     input_root: str | None = None
+    input_pattern: str = "*.csv"
+    span_window: int = 1
     output_root: str | None = None
     module_file: str | None = None
     schema_file: str | None = None
@@ -191,6 +200,19 @@ class Settings:
         self._check_gpus()
         require_not_negative("ttl_seconds", self.ttl_seconds)
         self._check_approval()
+        self._check_spans()
+
+    def _check_spans(self) -> None:
+        pattern = SpanPattern(self.input_pattern)
+        require(
+            1 <= self.span_window <= _MAX_SPAN_WINDOW,
+            f"span_window: {self.span_window} is not 1 to {_MAX_SPAN_WINDOW}",
+        )
+        require(
+            self.span_window == 1 or pattern.has_spans,
+            f"span_window: {self.span_window} spans, but input_pattern '{self.input_pattern}' has "
+            "none; use {SPAN} or {YYYY}-{MM}-{DD} in it",
+        )
 
     def _check_approval(self) -> None:
         seconds = self.approval_timeout_seconds
