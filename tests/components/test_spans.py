@@ -64,9 +64,9 @@ def test_a_date_is_the_days_since_1970() -> None:
 
 
 def test_of_a_span_the_newest_version_counts() -> None:
-    spans = SpanPattern("{SPAN}/v{VERSION}/*.csv").spans(
-        ["1/v2/a.csv", "1/v10/a.csv", "2/v1/a.csv"]
-    )
+    names = ["1/v2/a.csv", "1/v10/a.csv", "2/v1/a.csv"]
+
+    spans = SpanPattern("{SPAN}/v{VERSION}/*.csv").spans(names)
 
     assert [(span.number, span.version, span.pattern) for span in spans] == [
         (1, 10, "1/v10/*.csv"),

@@ -18,6 +18,8 @@ SCHEMA_FILE = "schema_file"
 #: What TFX's IR calls them among a node's parameters.
 _PARAMETERS = {DATA: "input_base", MODULE_FILE: "module_file", SCHEMA_FILE: "schema_file"}
 
+_ALL_FILES = "*.csv"
+
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)/*(.*)")
 
 
@@ -91,6 +93,23 @@ def find_place(package: WorkflowPackage, what: str, data_root: str | None = None
             f"{package.path}: its steps look for {what} in {' and in '.join(paths)}; give them one"
         )
     return places[0] if places else None
+
+
+def input_pattern(package: WorkflowPackage) -> str:
+    """Returns the pattern of the files beneath ``data-root`` that ExampleGen reads.
+
+    Args:
+        package: The compiled workflow, without faults.
+    """
+    for _, node in _nodes(package):
+        text = _value(node, "input_config", package.manifest["spec"])
+        if text and _value(node, _PARAMETERS[DATA], package.manifest["spec"]) is not None:
+            try:
+                splits = json.loads(text)["splits"]
+                return str(splits[0]["pattern"])
+            except (ValueError, KeyError, IndexError, TypeError):
+                break
+    return _ALL_FILES
 
 
 def _nodes(

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.errors import InputDataError
+from components.spans import SpanPattern
 
 _CHUNK_BYTES = 1024 * 1024
 _CSV = ".csv"
@@ -70,11 +71,14 @@ class SourceFile:
         )
 
 
-def data_files(given: Sequence[pathlib.Path]) -> tuple[list[SourceFile], list[str]]:
+def data_files(
+    given: Sequence[pathlib.Path], pattern: str = "*.csv"
+) -> tuple[list[SourceFile], list[str]]:
     """Returns the CSV files that are named, or in the folders that are named.
 
     Args:
-        given: Files and folders; of a folder, the files ``*.csv`` directly in it.
+        given: Files and folders; of a folder, the files that ExampleGen would read beneath it.
+        pattern: The workflow's pattern of input files, relative to such a folder.
 
     Returns:
         The files by name, and warnings about what ExampleGen would not read.
@@ -82,25 +86,34 @@ def data_files(given: Sequence[pathlib.Path]) -> tuple[list[SourceFile], list[st
     Raises:
         InputDataError: If there is none, or one cannot be staged.
     """
+    glob = SpanPattern(pattern).glob
     files: dict[str, SourceFile] = {}
     warnings = []
     for path in given:
         if _is_folder(path):
-            paths, others = _split(path)
-            if others:
+            found = _data_beneath(path, glob)
+            if others := _others(path, set(found.values())):
                 warnings.append(
-                    f"{path}: not staged, ExampleGen reads only {_CSV} files: {named(others)}"
+                    f"{path}: not staged, ExampleGen reads only files that match {pattern}: "
+                    f"{named(others)}"
                 )
-            if not paths:
-                raise InputDataError(f"{path}: has no {_CSV} file; put the data there")
+            if not found:
+                raise InputDataError(f"{path}: has no file that matches {pattern}; put data there")
+        elif not path.exists():
+            raise InputDataError(f"{path}: there is no such file or folder")
+        elif "/" in pattern:
+            raise InputDataError(
+                f"{path}: is a file, but the workflow reads {pattern}; name the folder with the "
+                "spans"
+            )
         elif is_data(path.name):
-            paths = [path]
+            found = {path.name: path}
         else:
             raise InputDataError(
                 f"{path}: ExampleGen reads only files whose name ends in {_CSV}, and no hidden "
                 "ones; rename it"
             )
-        for file in (source_file(path, path.name) for path in paths):
+        for file in (source_file(path, name) for name, path in found.items()):
             if file.name in files:
                 raise InputDataError(
                     f"{file.path}: {files[file.name].path} has the same name, and both go to one "
@@ -108,6 +121,30 @@ def data_files(given: Sequence[pathlib.Path]) -> tuple[list[SourceFile], list[st
                 )
             files[file.name] = file
     return [files[name] for name in sorted(files)], warnings
+
+
+def _data_beneath(folder: pathlib.Path, glob: str) -> dict[str, pathlib.Path]:
+    """Returns the files beneath a folder that ExampleGen would read, by their path in it."""
+    try:
+        paths = sorted(folder.glob(glob))
+    except OSError as error:
+        raise InputDataError(f"{folder}: cannot be read: {error.strerror}") from error
+    found = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: path
+        for name, path in found.items()
+        if is_data(path.name) and not any(part[:1] == "." for part in name.split("/"))
+    }
+
+
+def _others(folder: pathlib.Path, taken: set[pathlib.Path]) -> list[str]:
+    """Returns the names in a folder that hold nothing of what is taken."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputDataError(f"{folder}: cannot be read: {error.strerror}") from error
+    holding = taken.union(*(path.parents for path in taken))
+    return [path.name for path in entries if path not in holding]
 
 
 def module_files(path: pathlib.Path, name: str) -> tuple[list[SourceFile], list[str]]:
@@ -204,16 +241,6 @@ def _is_folder(path: pathlib.Path) -> bool:
         return path.is_dir()
     except OSError as error:
         raise InputDataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _split(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
-    """Splits a folder into what ExampleGen would read, and the names of the rest."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputDataError(f"{folder}: cannot be read: {error.strerror}") from error
-    data = [path for path in entries if is_data(path.name)]
-    return data, [path.name for path in entries if not is_data(path.name)]
 
 
 def _modules(folder: pathlib.Path) -> list[pathlib.Path]:

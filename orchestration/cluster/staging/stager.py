@@ -14,6 +14,7 @@ from orchestration.cluster.staging.places import (
     SCHEMA_FILE,
     Place,
     find_place,
+    input_pattern,
 )
 from orchestration.cluster.staging.plan import REPLACE, Entry, Plan, action
 from orchestration.cluster.staging.target import Found, Target, Wanted
@@ -70,7 +71,7 @@ def select(package: WorkflowPackage, request: Request) -> Selection:
     data_folder = None
     if request.data:
         data_folder = _place(package, DATA, request.data_root)
-        files, remarks = sources.data_files(request.data)
+        files, remarks = sources.data_files(request.data, input_pattern(package))
         wanted += _in_folder(DATA, data_folder, files)
         warnings += remarks
     if request.module_file is not None:
