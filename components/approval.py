@@ -20,6 +20,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components import approvals, metadata_client
 from components.entrypoint import METADATA_CONFIG_VARIABLE
 from components.errors import RunError
+from components.serving_check import REPORT_PROPERTY
 
 _POLL_SECONDS = 2.0
 _REMIND_SECONDS = 600.0
@@ -35,6 +36,7 @@ class ApprovalSpec(ComponentSpec):
     INPUTS = {  # noqa: RUF012
         "model": ChannelParameter(type=standard_artifacts.Model),
         "model_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),
     }
     # What Pusher takes besides the Evaluator's blessing.
     OUTPUTS = {"approval": ChannelParameter(type=standard_artifacts.InfraBlessing)}  # noqa: RUF012
@@ -52,7 +54,7 @@ class Executor(BaseExecutor):
         """Waits, and leaves an approval.
 
         Args:
-            input_dict: ``model`` and ``model_blessing``.
+            input_dict: ``model``, ``model_blessing`` and ``infra_blessing``.
             output_dict: ``approval``.
             exec_properties: ``timeout_seconds``.
 
@@ -60,8 +62,10 @@ class Executor(BaseExecutor):
             RunError: If somebody has rejected the model, or nobody has decided in time.
         """
         approval = get_single_instance(output_dict["approval"])
-        blessing = get_single_instance(input_dict["model_blessing"])
-        if blessing.get_int_custom_property(_BLESSED) != 1:
+        blessings = [
+            get_single_instance(input_dict[name]) for name in ("model_blessing", "infra_blessing")
+        ]
+        if any(blessing.get_int_custom_property(_BLESSED) != 1 for blessing in blessings):
             print("The model is not blessed: there is nothing to approve.")  # noqa: T201 (its log)
             approval.set_int_custom_property(_BLESSED, 0)
             return
@@ -74,6 +78,11 @@ class Executor(BaseExecutor):
             decision.milliseconds // 1000, datetime.timezone.utc
         )
         approval.set_string_custom_property("decided", decided.isoformat())
+        # What was checked belongs to what is approved.
+        checked = get_single_instance(input_dict["infra_blessing"])
+        approval.set_string_custom_property(
+            REPORT_PROPERTY, checked.get_string_custom_property(REPORT_PROPERTY)
+        )
 
 
 def _wait(run_id: str, timeout_seconds: int) -> approvals.Decision:
@@ -112,19 +121,25 @@ class Approval(base_component.BaseComponent):
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
     def __init__(
-        self, model: BaseChannel, model_blessing: BaseChannel, timeout_seconds: int
+        self,
+        model: BaseChannel,
+        model_blessing: BaseChannel,
+        infra_blessing: BaseChannel,
+        timeout_seconds: int,
     ) -> None:
         """Takes what there is to approve.
 
         Args:
             model: The Trainer's model.
             model_blessing: The Evaluator's blessing; what is not blessed needs no approval.
+            infra_blessing: InfraValidator's blessing.
             timeout_seconds: How long to wait for a decision.
         """
         super().__init__(
             spec=ApprovalSpec(
                 model=model,
                 model_blessing=model_blessing,
+                infra_blessing=infra_blessing,
                 timeout_seconds=timeout_seconds,
                 approval=OutputChannel(standard_artifacts.InfraBlessing, self, "approval"),
             )

@@ -28,8 +28,13 @@ TRAINING_MODULES = frozenset(
     }
 )
 
+#: The modules that InfraValidator runs.
+SERVING_CHECK_MODULES = frozenset({"features.py", "infra_validator.py", "serving_check.py"})
+
 #: All of them.
-CACHED_MODULES = EXAMPLE_GEN_MODULES | PREPROCESSING_MODULES | TRAINING_MODULES
+CACHED_MODULES = (
+    EXAMPLE_GEN_MODULES | PREPROCESSING_MODULES | TRAINING_MODULES | SERVING_CHECK_MODULES
+)
 
 
 def code_hash(folder: pathlib.Path, names: frozenset[str] | None = None) -> str:

@@ -22,12 +22,13 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2
 from tfx.types import standard_artifacts
-from tfx.types.channel import Channel
+from tfx.types.channel import BaseChannel, Channel
 
 from components import features
 from components.approval import Approval
 from components.errors import SettingsError
 from components.example_gen import DEFAULT_PATTERN, CsvExampleGen
+from components.infra_validator import InfraValidator
 from components.spans import SpanPattern
 
 #: One complaint in ten is held out for evaluation.
@@ -50,6 +51,7 @@ def init_components(
     schema_file: str | None = None,
     approval_timeout_seconds: int | None = None,
     example_gen_code_hash: str = "",
+    serving_check_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
 ) -> list[BaseNode]:
@@ -76,13 +78,14 @@ def init_components(
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed; ``None`` pushes it without.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
+        serving_check_code_hash: Hash of the code that checks the exported model.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
 
     Returns:
         CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, ExampleValidator,
-        Transform, Trainer, Resolver, Evaluator, Approval where asked for, and Pusher, in this
-        order.
+        Transform, Trainer, Resolver, Evaluator, InfraValidator, Approval where asked for, and
+        Pusher, in this order.
 
     Raises:
         SettingsError: If both or neither of the deployment targets are given.
@@ -156,11 +159,19 @@ def init_components(
             decision_threshold=decision_threshold,
         ),
     )
+    infra_validator = InfraValidator(
+        model=trainer.outputs["model"],
+        examples=example_gen.outputs["examples"],
+        model_blessing=evaluator.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        code_hash=serving_check_code_hash,
+    )
     approval = None
     if approval_timeout_seconds is not None:
         approval = Approval(
             model=trainer.outputs["model"],
             model_blessing=evaluator.outputs["blessing"],
+            infra_blessing=infra_validator.outputs["blessing"],
             timeout_seconds=approval_timeout_seconds,
         )
     return [
@@ -172,8 +183,19 @@ def init_components(
         trainer,
         resolver,
         evaluator,
+        infra_validator,
         *([] if approval is None else [approval]),
-        _pusher(trainer, evaluator, approval, serving_model_dir, ai_platform_serving_args),
+        _pusher(
+            model=trainer.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            infra_blessing=(
+                infra_validator.outputs["blessing"]
+                if approval is None
+                else approval.outputs["approval"]
+            ),
+            serving_model_dir=serving_model_dir,
+            ai_platform_serving_args=ai_platform_serving_args,
+        ),
     ]
 
 
@@ -254,16 +276,14 @@ def eval_config(
 
 
 def _pusher(
-    trainer: Trainer,
-    evaluator: Evaluator,
-    approval: Approval | None,
+    *,
+    model: BaseChannel,
+    model_blessing: BaseChannel,
+    infra_blessing: BaseChannel,
     serving_model_dir: str | None,
     ai_platform_serving_args: dict[str, Any] | None,
 ) -> Pusher:
-    blessings = {"model_blessing": evaluator.outputs["blessing"]}
-    if approval is not None:
-        blessings["infra_blessing"] = approval.outputs["approval"]
-    model = trainer.outputs["model"]
+    blessings = {"model_blessing": model_blessing, "infra_blessing": infra_blessing}
     if serving_model_dir is not None:
         return Pusher(
             model=model,

@@ -18,6 +18,7 @@ def section_kinds() -> Mapping[str, _Make]:
     from components.charts.evaluation import evaluation_section
     from components.charts.model import model_section
     from components.charts.schema import schema_section
+    from components.charts.serving_check import serving_check_section
     from components.charts.statistics import statistics_section
     from components.charts.training import training_section
     from components.charts.transform import transform_section
@@ -38,6 +39,7 @@ def section_kinds() -> Mapping[str, _Make]:
         "TransformGraph": lambda found: transform_section(found["TransformGraph"].uri),
         "ModelRun": lambda found: training_section(found["ModelRun"].uri),
         "ModelEvaluation": evaluated,
+        "InfraBlessing": lambda found: serving_check_section(found["InfraBlessing"]),
         "PushedModel": pushed,
     }
 
@@ -50,6 +52,7 @@ _TITLES = {
     "TransformGraph": ("transform", "Transform"),
     "ModelRun": ("training", "Training"),
     "ModelEvaluation": ("evaluation", "Evaluation"),
+    "InfraBlessing": ("serving-check", "Serving check"),
     "PushedModel": ("model", "Pushed model"),
 }
 

@@ -35,6 +35,7 @@ _KNOWN_PROPERTIES = frozenset(
         "metrics",
         "packages",
         "run_parameters",
+        "serving_check",
         "tfx_version",
     }
 )

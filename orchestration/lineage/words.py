@@ -67,6 +67,7 @@ _UNTOLD_PROPERTIES = frozenset(
         "packages",
         "pushed_version",
         "run_parameters",
+        "serving_check",
     }
 )
 

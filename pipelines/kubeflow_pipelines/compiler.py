@@ -20,6 +20,7 @@ import components
 from components.code_hash import (
     EXAMPLE_GEN_MODULES,
     PREPROCESSING_MODULES,
+    SERVING_CHECK_MODULES,
     TRAINING_MODULES,
     code_hash,
 )
@@ -158,6 +159,7 @@ def init_components(settings: Settings) -> list[Any]:
         input_pattern=settings.input_pattern,
         span_window=settings.span_window,
         example_gen_code_hash=code_hash(package, EXAMPLE_GEN_MODULES),
+        serving_check_code_hash=code_hash(package, SERVING_CHECK_MODULES),
         train_steps=training.train_steps,
         eval_steps=training.eval_steps,
         auc_lower_bound=settings.evaluation.auc_lower_bound,

@@ -47,6 +47,7 @@ COMPONENT_IDS: tuple[str, ...] = (
     "Trainer",
     "Resolver",
     "Evaluator",
+    "InfraValidator",
     "Pusher",
 )
 

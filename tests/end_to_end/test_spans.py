@@ -107,4 +107,6 @@ def test_each_span_is_picked_up_by_the_same_workflow(
     # An earlier range again, by a run parameter.
     earlier = 'range-config={"static_range": {"start_span_number": 1, "end_span_number": 1}}'
     back = succeeded(place.run(workflow, *STEPS, "--param", earlier))
-    assert steps(back)["csvexamplegen"]["cached"]
+    assert steps(back)["csvexamplegen"]["state"] == "Succeeded"
+    log = next(place.home.glob(f"runs/{back['id']}/steps/csvexamplegen/log.txt")).read_text()
+    assert "Spans: 1\n" in log
