@@ -5,13 +5,13 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tfx.components.evaluator.component import Evaluator
-from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.pusher.component import Pusher
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
@@ -28,6 +28,9 @@ from components import features
 from components.approval import Approval
 from components.errors import SettingsError
 from components.example_gen import CsvExampleGen
+from components.example_validator import ExampleValidator
+from components.import_schema_gen import ImportSchemaGen as ImportCuratedSchemaGen
+from components.previous_statistics import PreviousStatisticsStrategy
 
 #: One complaint in ten is held out for evaluation.
 _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
@@ -45,8 +48,13 @@ def init_components(
     ai_platform_serving_args: dict[str, Any] | None = None,
     module_file: str | None = None,
     schema_file: str | None = None,
+    infer_schema: bool = False,
+    fail_on_anomalies: bool = True,
+    fail_on_drift: bool = False,
+    raise_on_refusal: bool = True,
     approval_timeout_seconds: int | None = None,
     example_gen_code_hash: str = "",
+    example_validator_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
 ) -> list[BaseNode]:
@@ -66,17 +74,23 @@ def init_components(
         ai_platform_serving_args: Google Cloud model to push a blessed model to, instead.
         module_file: Python file with ``preprocessing_fn`` and ``run_fn``; ``None`` takes the
             installed package's own.
-        schema_file: Curated schema to import; ``None`` infers the schema from the statistics.
+        schema_file: Curated schema to import; ``None`` takes the package's own.
+        infer_schema: Whether to infer the schema from the statistics instead.
+        fail_on_anomalies: Whether data that do not fit the schema stop the run before Transform.
+        fail_on_drift: Whether drift and skew do so as well.
+        raise_on_refusal: Whether ExampleValidator's execution then fails; otherwise its step does,
+            by ``components.entrypoint``, and the anomalies stay.
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed; ``None`` pushes it without.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
+        example_validator_code_hash: Hash of the code that validates, likewise.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
 
     Returns:
-        CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, ExampleValidator,
-        Transform, Trainer, Resolver, Evaluator, Approval where asked for, and Pusher, in this
-        order.
+        CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, the Resolver
+        PreviousStatistics, ExampleValidator, Transform, Trainer, Resolver, Evaluator, Approval
+        where asked for, and Pusher, in this order.
 
     Raises:
         SettingsError: If both or neither of the deployment targets are given.
@@ -101,13 +115,22 @@ def init_components(
         code_hash=example_gen_code_hash,
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
-    if schema_file is None:
-        schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
-    else:
-        schema_gen = ImportSchemaGen(schema_file=schema_file)
+    schema_gen = _schema_gen(statistics_gen, schema_file, infer_schema)
     schema = schema_gen.outputs["schema"]
+    previous_statistics = Resolver(
+        strategy_class=PreviousStatisticsStrategy,
+        current=statistics_gen.outputs["statistics"],
+        # With the producer's id, TFX 1.15.1 would take it for the same channel as the other one.
+        statistics=Channel(type=standard_artifacts.ExampleStatistics),
+    ).with_id("PreviousStatistics")
     example_validator = ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema,
+        previous_statistics=previous_statistics.outputs["statistics"],
+        fail_on_anomalies=fail_on_anomalies,
+        fail_on_drift=fail_on_drift,
+        raise_on_refusal=raise_on_refusal,
+        code_hash=example_validator_code_hash,
     )
     user_code: dict[str, Any] = {"module_file": module_file} if module_file else {}
     transform = Transform(
@@ -119,6 +142,8 @@ def init_components(
         custom_config=transform_config,
         **(user_code or {"preprocessing_fn": "components.module.preprocessing_fn"}),
     )
+    if fail_on_anomalies:
+        transform.add_upstream_node(example_validator)
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -159,6 +184,7 @@ def init_components(
         example_gen,
         statistics_gen,
         schema_gen,
+        previous_statistics,
         example_validator,
         transform,
         trainer,
@@ -167,6 +193,16 @@ def init_components(
         *([] if approval is None else [approval]),
         _pusher(trainer, evaluator, approval, serving_model_dir, ai_platform_serving_args),
     ]
+
+
+def _schema_gen(
+    statistics_gen: StatisticsGen, schema_file: str | None, infer_schema: bool
+) -> BaseComponent:
+    if infer_schema:
+        return SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    if schema_file is not None:
+        return ImportSchemaGen(schema_file=schema_file)
+    return ImportCuratedSchemaGen()
 
 
 def eval_config(

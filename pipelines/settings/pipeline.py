@@ -34,9 +34,9 @@ from pipelines.settings.reserved import (
     is_reserved_pod_key,
     is_reserved_variable,
 )
+from pipelines.settings.validation import ValidationSettings
 
-#: Node ids of the pipeline's components, in order. A curated schema makes the third one
-#: ``ImportSchemaGen`` instead; its pod is set up by the same settings.
+#: Ids of the pipeline's components, in order, as settings name them.
 COMPONENT_IDS: tuple[str, ...] = (
     "CsvExampleGen",
     "StatisticsGen",
@@ -47,6 +47,11 @@ COMPONENT_IDS: tuple[str, ...] = (
     "Resolver",
     "Evaluator",
     "Pusher",
+)
+
+#: Nodes whose pods are set up by the settings of another component.
+SAME_POD_AS: Mapping[str, str] = types.MappingProxyType(
+    {"ImportSchemaGen": "SchemaGen", "PreviousStatistics": "Resolver"}
 )
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
@@ -120,7 +125,8 @@ class Settings:
             instead of the package's own; its folder's parent comes first on the ``PYTHONPATH``
             of Transform and Trainer. TFX's cache knows the path but not what the file holds:
             give a changed file another path, or set ``enable_cache`` to false.
-        schema_file: Path of a curated schema; ``None`` infers one.
+        schema_file: Path of a curated schema; ``None`` takes the one that comes with the package.
+        infer_schema: Infer a schema from the data of each run instead.
         metadata: How pods reach ML Metadata.
         default: Pod settings of all components.
         components: Pod settings by component id, over the default.
@@ -140,6 +146,7 @@ class Settings:
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed, with ``complaint-pipeline approve``; ``None`` pushes it without.
         beam: How Beam runs.
+        validation: What stops a run before anything is trained.
         training: How the model is trained.
         evaluation: What a model must reach.
         enable_cache: Reuse the outputs of an earlier execution with the same inputs.
@@ -154,6 +161,7 @@ class Settings:
     output_root: str | None = None
     module_file: str | None = None
     schema_file: str | None = None
+    infer_schema: bool = False
     metadata: MetadataSettings = dataclasses.field(default_factory=MetadataSettings)
     default: PodSettings = dataclasses.field(default_factory=PodSettings)
     components: Mapping[str, PodSettings] = dataclasses.field(default_factory=dict)
@@ -170,6 +178,7 @@ class Settings:
     notification: NotificationSettings | None = None
     approval_timeout_seconds: int | None = None
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
+    validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
     enable_cache: bool = True
@@ -251,6 +260,10 @@ class Settings:
                 path == mount_path or path.startswith(mount_path + "/"),
                 f"{key}: '{path}' is not on the volume, which is mounted at {mount_path}",
             )
+        require(
+            self.schema_file is None or not self.infer_schema,
+            "infer_schema: schema_file names a schema; leave one of the two out",
+        )
         if self.module_file is not None:
             require(
                 self.module_file.endswith(".py"),

@@ -296,10 +296,10 @@ def test_a_step_that_exits_with_0_but_has_done_nothing_fails_the_run(
 ) -> None:
     place = workplace(tmp_path)
 
-    done = place.run(only_tasks(tmp_path, "schemagen"))
+    done = place.run(only_tasks(tmp_path, "statisticsgen"))
 
     assert done.returncode == 1
-    assert "step schemagen failed: it exited with 0" in done.stderr
+    assert "step statisticsgen failed: it exited with 0" in done.stderr
     assert place.record()["state"] == "Failed"
 
 
@@ -330,7 +330,7 @@ def test_mariadb_keeps_the_metadata_of_a_run(tmp_path: pathlib.Path) -> None:
     if reason := mariadb_missing():
         pytest.skip(reason)
     place = workplace(tmp_path)
-    cut = only_tasks(tmp_path, "csvexamplegen", "statisticsgen", "schemagen")
+    cut = only_tasks(tmp_path, "csvexamplegen", "statisticsgen", "importschemagen")
     with running_mariadb(tmp_path) as server:
         options = ("--metadata", server.target)
         first = succeeded(place.run(cut, *options, MYSQL_PWD=server.password))
