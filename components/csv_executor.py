@@ -4,13 +4,14 @@ It leaves on the examples which files they come from, with the checksum of the b
 read and the number of rows. TFX's own fingerprint has sizes and times only.
 """
 
+import functools
 import hashlib
 import io
 import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import apache_beam as beam
@@ -52,9 +53,17 @@ class Executor(BaseExampleGenExecutor):
     from text to numbers with the data, and it fails on a bad row with the bare cells.
     """
 
-    def GetInputSourceToExamplePTransform(self) -> type[beam.PTransform]:  # noqa: N802 (TFX's name)
+    #: Whether the complaints have a label, and the run parameter that names their folder.
+    with_label = True
+    parameter = "data-root"
+
+    def GetInputSourceToExamplePTransform(  # noqa: N802 (TFX's name)
+        self,
+    ) -> Callable[[dict[str, Any], str], beam.PTransform]:
         """Returns the transform from input source to serialized tf.Examples."""
-        return _CsvToExamples
+        return functools.partial(
+            _CsvToExamples, with_label=self.with_label, parameter=self.parameter
+        )
 
     def GenerateExamplesByBeam(  # noqa: N802 (TFX's name)
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
@@ -108,11 +117,27 @@ class Executor(BaseExampleGenExecutor):
         fileio.rmtree(records)
 
 
+class ServingExecutor(Executor):
+    """Reads what a model was asked, whose label nobody knows."""
+
+    with_label = False
+    parameter = "serving-root"
+
+
 class _CsvToExamples(beam.PTransform):
     """Reads the CSV files that a pattern matches; each file is one unit of work."""
 
-    def __init__(self, exec_properties: dict[str, Any], split_pattern: str) -> None:
+    def __init__(
+        self,
+        exec_properties: dict[str, Any],
+        split_pattern: str,
+        *,
+        with_label: bool,
+        parameter: str,
+    ) -> None:
         super().__init__()
+        self._with_label = with_label
+        self._parameter = parameter
         self._folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         self._pattern = split_pattern
         self._records = exec_properties[_RECORDS_KEY]
@@ -120,11 +145,13 @@ class _CsvToExamples(beam.PTransform):
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
         read = (
             pipeline
-            | "Files" >> beam.Create(_csv_files(self._folder, self._pattern))
+            | "Files" >> beam.Create(_csv_files(self._folder, self._pattern, self._parameter))
             # Without it, one worker reads them all.
             | "OneFileEach" >> beam.Reshuffle()
             | "ReadComplaints"
-            >> beam.ParDo(_ReadExamples(self._folder)).with_outputs(_READ, main="examples")
+            >> beam.ParDo(_ReadExamples(self._folder, self._with_label)).with_outputs(
+                _READ, main="examples"
+            )
         )
         # The pattern tells the input splits apart.
         name = hashlib.sha256(self._pattern.encode()).hexdigest()
@@ -145,16 +172,17 @@ class _ReadExamples(beam.DoFn):
     At its end comes what has been read, as the output ``read``.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, with_label: bool) -> None:
         super().__init__()
         self._folder = folder
+        self._with_label = with_label
 
     def process(self, path: str) -> Iterator[bytes | beam.pvalue.TaggedOutput]:
         rows = 0
         try:
             with FileSystems.open(path) as stream:
                 counted = _Counted(stream)
-                for complaint in read_complaints(counted, path):
+                for complaint in read_complaints(counted, path, with_label=self._with_label):
                     yield serialized_example(complaint)
                     rows += 1
         except OSError as error:
@@ -208,7 +236,8 @@ def serialized_example(complaint: Complaint) -> bytes:
             feature[column].bytes_list.value.append(cell)
         else:
             feature[column].bytes_list.SetInParent()
-    feature[LABEL_KEY].int64_list.value.append(complaint.disputed)
+    if complaint.disputed is not None:
+        feature[LABEL_KEY].int64_list.value.append(complaint.disputed)
     return example.SerializeToString(deterministic=True)
 
 
@@ -235,12 +264,14 @@ def _input_files(folder: str) -> str:
     )
 
 
-def _csv_files(folder: str, pattern: str) -> list[str]:
-    """Returns the files of a folder that match, in order."""
+def _csv_files(folder: str, pattern: str, parameter: str) -> list[str]:
+    """Returns the files of a folder that match, in order; ``parameter`` has named the folder."""
     glob = os.path.join(folder, pattern)  # noqa: PTH118 (may be a URI)
     if re.search(r"[][*?]", folder):
         # TFX looks for these files by the same pattern, to tell new data from old.
-        raise InputDataError(f"data-root '{folder}': [, ], * and ? are not for folders; rename it")
+        raise InputDataError(
+            f"{parameter} '{folder}': [, ], * and ? are not for folders; rename it"
+        )
     try:
         files = [
             path
@@ -262,7 +293,7 @@ def _csv_files(folder: str, pattern: str) -> list[str]:
                 problem = "it may not be read; change its permissions"
     except (OSError, tf.errors.OpError) as error:
         problem = f"it cannot be read: {_one_line(error)}"
-    raise InputDataError(f"data-root '{folder}': {problem}, or set data-root to another folder")
+    raise InputDataError(f"{parameter} '{folder}': {problem}, or set {parameter} to another folder")
 
 
 def _require_readable(path: str) -> None:

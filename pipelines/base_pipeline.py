@@ -27,7 +27,7 @@ from tfx.types.channel import Channel
 from components import features
 from components.approval import Approval
 from components.errors import SettingsError
-from components.example_gen import CsvExampleGen
+from components.example_gen import CsvExampleGen, ServingExampleGen
 from components.example_validator import ExampleValidator
 from components.import_schema_gen import ImportSchemaGen as ImportCuratedSchemaGen
 from components.previous_statistics import PreviousStatisticsStrategy
@@ -39,6 +39,7 @@ _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
 def init_components(
     *,
     data_root: str,
+    serving_root: str | None = None,
     train_steps: int,
     eval_steps: int,
     auc_lower_bound: float,
@@ -64,6 +65,8 @@ def init_components(
 
     Args:
         data_root: Folder or URI of the CSV files; the default of run parameter ``data-root``.
+        serving_root: Folder or URI of CSV files of what the model was asked, to measure skew
+            against; the default of run parameter ``serving-root``. ``None`` measures none.
         train_steps: Batches to train on; the default of run parameter ``train-args``.
         eval_steps: Batches to evaluate on; the default of run parameter ``eval-args``.
         auc_lower_bound: Least AUC on the eval split, from 0 to 1, for a blessing.
@@ -89,8 +92,9 @@ def init_components(
 
     Returns:
         CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, the Resolver
-        PreviousStatistics, ExampleValidator, Transform, Trainer, Resolver, Evaluator, Approval
-        where asked for, and Pusher, in this order.
+        PreviousStatistics, ServingExampleGen and ServingStatisticsGen where asked for,
+        ExampleValidator, Transform, Trainer, Resolver, Evaluator, Approval where asked for, and
+        Pusher, in this order.
 
     Raises:
         SettingsError: If both or neither of the deployment targets are given.
@@ -117,6 +121,7 @@ def init_components(
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = _schema_gen(statistics_gen, schema_file, infer_schema)
     schema = schema_gen.outputs["schema"]
+    serving = [] if serving_root is None else _serving(serving_root, example_gen_code_hash)
     previous_statistics = Resolver(
         strategy_class=PreviousStatisticsStrategy,
         current=statistics_gen.outputs["statistics"],
@@ -127,6 +132,7 @@ def init_components(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema,
         previous_statistics=previous_statistics.outputs["statistics"],
+        serving_statistics=serving[-1].outputs["statistics"] if serving else None,
         fail_on_anomalies=fail_on_anomalies,
         fail_on_drift=fail_on_drift,
         raise_on_refusal=raise_on_refusal,
@@ -185,6 +191,7 @@ def init_components(
         statistics_gen,
         schema_gen,
         previous_statistics,
+        *serving,
         example_validator,
         transform,
         trainer,
@@ -203,6 +210,23 @@ def _schema_gen(
     if schema_file is not None:
         return ImportSchemaGen(schema_file=schema_file)
     return ImportCuratedSchemaGen()
+
+
+def _serving(serving_root: str, code_hash: str) -> list[BaseComponent]:
+    """Returns what makes statistics of what the model was asked."""
+    example_gen = ServingExampleGen(
+        input_base=RuntimeParameter(name="serving-root", ptype=str, default=serving_root),
+        output_config=example_gen_pb2.Output(
+            split_config=example_gen_pb2.SplitConfig(
+                splits=[
+                    example_gen_pb2.SplitConfig.Split(name=features.SERVING_SPLIT, hash_buckets=1)
+                ]
+            )
+        ),
+        code_hash=code_hash,
+    )
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    return [example_gen, statistics_gen.with_id("ServingStatisticsGen")]
 
 
 def eval_config(

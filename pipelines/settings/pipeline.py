@@ -51,7 +51,12 @@ COMPONENT_IDS: tuple[str, ...] = (
 
 #: Nodes whose pods are set up by the settings of another component.
 SAME_POD_AS: Mapping[str, str] = types.MappingProxyType(
-    {"ImportSchemaGen": "SchemaGen", "PreviousStatistics": "Resolver"}
+    {
+        "ImportSchemaGen": "SchemaGen",
+        "PreviousStatistics": "Resolver",
+        "ServingExampleGen": "CsvExampleGen",
+        "ServingStatisticsGen": "StatisticsGen",
+    }
 )
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
@@ -119,6 +124,9 @@ class Settings:
         volume: The persistent volume, or ``None`` when all roots are buckets.
         input_root: Folder or URI of the input CSV files; the default of parameter ``data-root``.
             ``None`` is folder ``data`` of the volume.
+        serving_root: Folder or URI of CSV files of what the model was asked, with or without a
+            label, to measure skew against; the default of parameter ``serving-root``. ``None``
+            measures none.
         output_root: Folder or URI under which the pipeline writes; ``None`` is folder ``output``
             of the volume.
         module_file: Path of a Python file with ``preprocessing_fn`` and ``run_fn`` to use
@@ -158,6 +166,7 @@ class Settings:
     image_pull_secrets: tuple[str, ...] = ()
     volume: VolumeSettings | None = dataclasses.field(default_factory=VolumeSettings)
     input_root: str | None = None
+    serving_root: str | None = None
     output_root: str | None = None
     module_file: str | None = None
     schema_file: str | None = None
@@ -235,11 +244,11 @@ class Settings:
         require_kubernetes_name("service_account", self.service_account)
 
     def _check_paths(self) -> None:
-        for key in ("input_root", "output_root", "module_file", "schema_file"):
+        for key in ("input_root", "serving_root", "output_root", "module_file", "schema_file"):
             path = getattr(self, key)
             if path is None:
                 require(
-                    self.volume is not None or not key.endswith("_root"),
+                    self.volume is not None or key not in ("input_root", "output_root"),
                     f"{key}: name a URI such as gs://bucket/folder, because volume is null",
                 )
                 continue

@@ -114,6 +114,18 @@ def test_transform_waits_for_a_validation_that_may_stop_the_run(
     assert (made["ExampleValidator"] in made["Transform"].upstream_nodes) is waits
 
 
+def test_what_the_model_was_asked_is_read_only_where_it_is_given() -> None:
+    made = by_id(serving_root="/tfx-data/asked")
+
+    assert not {"ServingExampleGen", "ServingStatisticsGen"} & set(by_id())
+    root = made["ServingExampleGen"].exec_properties["input_base"]
+    assert (root.name, root.default) == ("serving-root", "/tfx-data/asked")
+    statistics = made["ServingStatisticsGen"]
+    assert statistics.inputs["examples"] is made["ServingExampleGen"].outputs["examples"]
+    assert made["ExampleValidator"].inputs["serving_statistics"] is statistics.outputs["statistics"]
+    assert made["Transform"].inputs["examples"] is made["CsvExampleGen"].outputs["examples"]
+
+
 def test_statistics_are_compared_with_previous_ones() -> None:
     made = by_id()
 

@@ -139,6 +139,8 @@ def test_zero_retries_is_no_retry_strategy() -> None:
     [
         ("schema_gen", ("SchemaGen", "ImportSchemaGen")),
         ("resolver", ("Resolver", "PreviousStatistics")),
+        ("csv_example_gen", ("CsvExampleGen", "ServingExampleGen")),
+        ("statistics_gen", ("StatisticsGen", "ServingStatisticsGen")),
     ],
 )
 def test_a_node_without_a_section_is_set_up_as_its_like(

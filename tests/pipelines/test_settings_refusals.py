@@ -60,6 +60,7 @@ REFUSED = {
     "root like volume": ("output_root: /tfx-data2", "output_root", "mounted at /tfx-data"),
     "relative root": ("output_root: out", "output_root", "an absolute path"),
     "relative schema": ("schema_file: schema.pbtxt", "schema_file", "an absolute path"),
+    "relative serving root": ("serving_root: asked", "serving_root", "an absolute path"),
     "two schemas": (
         "{schema_file: /tfx-data/s.pbtxt, infer_schema: true}",
         "infer_schema",
