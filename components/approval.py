@@ -4,6 +4,7 @@ A workflow of Argo could suspend instead, but KFP's v1 compiler has no template 
 ML Metadata would not know who has approved. The pod polls ML Metadata.
 """
 
+import datetime
 import os
 import time
 from typing import Any
@@ -68,7 +69,11 @@ class Executor(BaseExecutor):
         approval.set_int_custom_property(_BLESSED, 1)
         approval.set_string_custom_property("approved_by", decision.by)
         approval.set_string_custom_property("note", decision.note)
-        approval.set_int_custom_property("decided_milliseconds", decision.milliseconds)
+        # Text, since MySQL keeps whole numbers of 32 bits only.
+        decided = datetime.datetime.fromtimestamp(
+            decision.milliseconds // 1000, datetime.timezone.utc
+        )
+        approval.set_string_custom_property("decided", decided.isoformat())
 
 
 def _wait(run_id: str, timeout_seconds: int) -> approvals.Decision:

@@ -15,7 +15,8 @@ APPROVAL_TYPE = "components.approval.Approval"
 
 _OPEN = (Execution.NEW, Execution.RUNNING, Execution.FAILED)
 
-_DECISION_TYPE = "complaint_pipeline.Decision"
+#: Type of the artifact that keeps a decision, attributed to its run.
+DECISION_TYPE = "complaint_pipeline.Decision"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) ->
     if before is not None and before.approved:
         raise RunError(f"{run_id}: is approved by {before.by} already; that stands")
     kind = metadata_store_pb2.ArtifactType(
-        name=_DECISION_TYPE,
+        name=DECISION_TYPE,
         properties={
             "approved": metadata_store_pb2.INT,
             "by": metadata_store_pb2.STRING,
@@ -101,18 +102,28 @@ def newest_decision(store: ml_metadata.MetadataStore, run_id: str) -> Decision |
     Raises:
         MetadataError: If the store does not answer.
     """
+    found = decisions(store, run_id)
+    return found[-1] if found else None
+
+
+def decisions(store: ml_metadata.MetadataStore, run_id: str) -> list[Decision]:
+    """Returns all decisions on a run, also those on earlier attempts of it, the oldest first.
+
+    Raises:
+        MetadataError: If the store does not answer.
+    """
     try:
         run = store.get_context_by_type_and_name("pipeline_run", run_id)
         artifacts = [] if run is None else store.get_artifacts_by_context(run.id)
     except errors.StatusError as error:
         raise MetadataError(f"the metadata store does not answer: {error}") from error
-    decisions = [artifact for artifact in artifacts if artifact.type == _DECISION_TYPE]
-    if not decisions:
-        return None
-    newest = max(decisions, key=lambda artifact: artifact.id)
-    return Decision(
-        approved=newest.properties["approved"].int_value == 1,
-        by=newest.properties["by"].string_value,
-        note=newest.properties["note"].string_value,
-        milliseconds=newest.create_time_since_epoch,
-    )
+    return [
+        Decision(
+            approved=artifact.properties["approved"].int_value == 1,
+            by=artifact.properties["by"].string_value,
+            note=artifact.properties["note"].string_value,
+            milliseconds=artifact.create_time_since_epoch,
+        )
+        for artifact in sorted(artifacts, key=lambda artifact: artifact.id)
+        if artifact.type == DECISION_TYPE
+    ]

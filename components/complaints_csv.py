@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from components.errors import InputDataError
-from components.features import COLUMNS, LABEL_KEY, TEXT_COLUMNS
+from components.features import COLUMNS, LABEL_KEY, TEXT_COLUMNS, UNREAD_COLUMNS
 
 #: The longest cell, in characters. Python's default of 131,072 is too near to real narratives.
 MAX_CELL_LENGTH = 2**20
@@ -46,7 +46,8 @@ def read_complaints(stream: BinaryIO, name: str, *, with_label: bool = True) -> 
     """Reads the complaints of a CSV file, one at a time.
 
     The file is UTF-8 with or without a byte order mark, separated by commas, and its first
-    line names the columns of ``features.COLUMNS`` in any order. Line breaks inside quoted cells
+    line names the columns of ``features.COLUMNS`` in any order, and maybe some of
+    ``features.UNREAD_COLUMNS``. Line breaks inside quoted cells
     are kept; blank lines are skipped.
 
     Args:
@@ -128,7 +129,7 @@ def _positions(header: Sequence[str], place: str, with_label: bool) -> list[int]
     for column in header:
         if header.count(column) > 1:
             raise InputDataError(f"{place}: column {_shown(column)} is there twice; remove one")
-        if column not in COLUMNS:
+        if column not in COLUMNS and column not in UNREAD_COLUMNS:
             close = difflib.get_close_matches(column.strip().lower(), COLUMNS, n=1)
             mend = f"did you mean {close[0]!r}?" if close else "remove it"
             raise InputDataError(f"{place}: unknown column {_shown(column)}; {mend}")

@@ -282,10 +282,11 @@ def _line(error: BaseException) -> str:
 
 
 def _fail(line: str) -> NoReturn:
-    """Says what has failed: in one line, and with the traceback after it."""
+    """Says what has failed: in one line, and with the traceback where that tells more."""
     sys.stdout.flush()
     sys.stderr.write(f"{line}\n")
-    traceback.print_exc()
+    if not isinstance(sys.exc_info()[1], PipelineError):
+        traceback.print_exc()
     if os.access(_TERMINATION_LOG, os.W_OK):
         # Kubernetes takes no status with half a character in it.
         text = line.encode(errors="replace")[:_TERMINATION_LOG_BYTES].decode(errors="ignore")

@@ -72,6 +72,17 @@ COLUMNS: tuple[str, ...] = (
     LABEL_KEY,
 )
 
+#: Other columns of published complaints, which may be in a file and are not read.
+UNREAD_COLUMNS: tuple[str, ...] = (
+    "date_received",
+    "date_sent_to_company",
+    "company_public_response",
+    "tags",
+    "consumer_consent_provided",
+    "submitted_via",
+    "complaint_id",
+)
+
 #: The columns that are text: every one but the label, which is 0 or 1.
 TEXT_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column != LABEL_KEY)
 

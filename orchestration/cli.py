@@ -19,6 +19,7 @@ from orchestration.cluster.doctor_command import doctor
 from orchestration.cluster.log_command import logs
 from orchestration.cluster.schedule_commands import schedule
 from orchestration.cluster.stage_command import stage
+from orchestration.data_command import data
 from orchestration.lineage.command import lineage
 from orchestration.local.logs import without_controls
 from orchestration.name_value import NameValue, unique
@@ -61,43 +62,6 @@ def cli(verbose: bool) -> None:
 
     Exit status: 0 success, 1 an error or a failed run, 2 a wrong command line, 130 interrupted.
     """
-
-
-@cli.group()
-def data() -> None:
-    """Make input data."""
-
-
-@data.command()
-@click.option("--rows", type=click.IntRange(min=1), required=True, help="How many complaints.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option(
-    "--out",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
-    required=True,
-    help="CSV file to write.",
-)
-def generate(rows: int, seed: int, out: pathlib.Path) -> None:
-    """Write synthetic complaints.
-
-    The same rows and seed give the same bytes everywhere.
-
-    \b
-    Example:
-      complaint-pipeline data generate --rows 67000 --seed 7 --out local/volume/data/complaints.csv
-    """
-    from data.generator import write_complaints
-
-    console = Console(stderr=True)
-    with _progress(console) as progress:
-        task = progress.add_task("complaints", total=rows)
-        write_complaints(
-            out,
-            rows=rows,
-            seed=seed,
-            on_progress=lambda done: progress.update(task, completed=done),
-        )
-    click.echo(f"{out}: {rows:,} complaints, {out.stat().st_size:,} bytes")
 
 
 @cli.command()
@@ -258,6 +222,7 @@ def retry(
 
 cluster_commands.add_to(cli)
 cli.add_command(logs)
+cli.add_command(data)
 cli.add_command(approve)
 cli.add_command(report)
 cli.add_command(tensorboard)
@@ -287,26 +252,6 @@ def _report(as_json: bool) -> Callable[[Any], None]:
             click.echo(line)
 
     return report
-
-
-def _progress(console: Console) -> Any:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

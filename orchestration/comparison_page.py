@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestration.local.logs import without_controls
-from orchestration.run_comparison import Comparison, Metric, Parameter, cached_steps
-from orchestration.run_view import STATE_STYLES, RunView, cleaned, local_time, took
+from orchestration.run_comparison import Comparison, Metric, Parameter
+from orchestration.run_outcome import cached_steps, took
+from orchestration.run_view import STATE_STYLES, RunView, cleaned
+from orchestration.times import local_time
 
 _NONE = "-"
 _ELLIPSIS = "…"
@@ -110,11 +112,10 @@ def _difference(metric: Metric) -> Text:
     difference = metric.differences[1]
     if difference is None:
         return Text(_NONE)
-    if difference == 0:
+    if metric.are_equal:
         return Text("0")
-    style = ""
-    if metric.is_higher_better is not None:
-        style = "green" if (difference > 0) == metric.is_higher_better else "red"
+    better = metric.is_better(1)
+    style = "" if better is None else "green" if better else "red"
     sign = "+" if difference > 0 else ""
     return Text(sign + _number(difference), style=style)
 

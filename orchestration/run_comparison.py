@@ -1,16 +1,24 @@
 """Runs compared: their metrics, what they were given, and how they went."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from components.errors import RunError
+from orchestration.run_outcome import cached_steps
 from orchestration.run_view import RunView, row_json
 
 # A metric whose name has none of these, such as example_count, is neither good nor bad.
 _LOWER_IS_BETTER = re.compile("loss|error|entropy|false_(positives|negatives)|fpr|fnr")
 _HIGHER_IS_BETTER = re.compile("auc|accuracy|precision|recall|f1|true_(positives|negatives)")
+
+#: TFMA's mean prediction over mean label, which is best at 1.
+_CALIBRATION = "calibration"
+
+#: Values that differ by less are equal: the same model may differ so much from run to run.
+_ROUNDING = 1e-9
 
 _T = TypeVar("_T")
 
@@ -36,20 +44,50 @@ class Metric:
         )
 
     @property
-    def is_higher_better(self) -> bool | None:
-        """Whether more is better; ``None`` where the name does not tell."""
-        if _LOWER_IS_BETTER.search(self.name):
-            return False
-        return True if _HIGHER_IS_BETTER.search(self.name) else None
-
-    @property
     def best(self) -> tuple[int, ...]:
         """The runs with the best value, by index; none if all are equal, or nothing is better."""
-        known = {value for value in self.values if value is not None}
-        if self.is_higher_better is None or len(known) < 2:
+        if self.are_equal:
             return ()
-        best = max(known) if self.is_higher_better else min(known)
-        return tuple(index for index, value in enumerate(self.values) if value == best)
+        known = [loss for value in self.values if (loss := self._loss(value)) is not None]
+        return tuple(
+            index
+            for index, value in enumerate(self.values)
+            if (loss := self._loss(value)) is not None and _is_close(loss, min(known))
+        )
+
+    @property
+    def are_equal(self) -> bool:
+        """Whether there are not two values that differ by more than rounding."""
+        known = [value for value in self.values if value is not None]
+        return all(_is_close(value, known[0]) for value in known)
+
+    def is_better(self, index: int) -> bool | None:
+        """Whether a run is better than the first one.
+
+        Args:
+            index: The run.
+
+        Returns:
+            ``None`` where they are as good, or nobody knows.
+        """
+        first, other = self._loss(self.values[0]), self._loss(self.values[index])
+        if first is None or other is None or _is_close(first, other):
+            return None
+        return other < first
+
+    def _loss(self, value: float | None) -> float | None:
+        """Returns a number that is less where the value is better; ``None`` where none is."""
+        if value is None:
+            return None
+        if _LOWER_IS_BETTER.search(self.name):
+            return value
+        if self.name == _CALIBRATION:
+            return abs(value - 1)
+        return -value if _HIGHER_IS_BETTER.search(self.name) else None
+
+
+def _is_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=_ROUNDING)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,9 +158,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "runs": [
             {
                 **row_json(view),
-                "seconds": None
-                if view.started is None or view.ended is None
-                else view.ended - view.started,
+                "seconds": view.seconds,
                 "blessed": view.result.get("blessed"),
                 "pushed": view.result.get("pushed"),
                 "cached_steps": cached_steps(view),
@@ -150,9 +186,3 @@ def _by_name(maps: Sequence[Mapping[str, _T]]) -> list[tuple[str, tuple[_T | Non
     """Returns the values of each name in all maps, names in the order of their first mention."""
     names = dict.fromkeys(name for values in maps for name in values)
     return [(name, tuple(values.get(name) for values in maps)) for name in names]
-
-
-def cached_steps(view: RunView) -> int | None:
-    """Returns how many steps came from the cache; ``None`` where nobody knows, as on Kubeflow."""
-    known = [step.cached for step in view.steps if step.cached is not None]
-    return sum(known) if known else None

@@ -1,7 +1,6 @@
 """A run as its user sees it, be it here or on a cluster: the same table and the same JSON."""
 
 import dataclasses
-import datetime
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,9 @@ from components.errors import RunError
 from orchestration.local import run_record
 from orchestration.local.display import run_table, step_line
 from orchestration.local.logs import without_controls
-from orchestration.local.run_record import StepRecord
+from orchestration.local.run_record import RunAttempt, StepRecord
+from orchestration.run_outcome import headline, outcome_rows, took
+from orchestration.times import local_time
 from orchestration.workflow import Resources
 
 #: States in which a run still goes on.
@@ -47,7 +48,7 @@ class RunView:
         state: ``Pending``, ``Running``, ``Succeeded``, ``Failed`` or ``Terminated``.
         pipeline: What was run: a file here, a pipeline version on Kubeflow.
         experiment: Kubeflow's experiment; ``None`` here.
-        started: Start, seconds since 1970.
+        started: Start of the first attempt, seconds since 1970.
         ended: End, seconds since 1970; ``None`` while it goes on, or where nobody saw the end.
         message: Why it failed.
         url: Its page in Kubeflow's UI; ``None`` here.
@@ -58,6 +59,7 @@ class RunView:
             empty on Kubeflow.
         metrics: The metrics of its model by name, all finite; empty where none are known.
         result: What came out, as far as is known; its ``metrics`` are those.
+        attempts: The first start and every retry, in order; empty on Kubeflow.
     """
 
     id: str
@@ -75,11 +77,30 @@ class RunView:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     result: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    attempts: Sequence[RunAttempt] = ()
 
     @property
     def is_finished(self) -> bool:
         """Whether it has ended."""
         return self.state not in UNFINISHED
+
+    @property
+    def retries(self) -> int:
+        """How often it was retried, as far as is known."""
+        return max(0, len(self.attempts) - 1)
+
+    @property
+    def seconds(self) -> float | None:
+        """From the first start to the end, waits for retries included; ``None`` where unknown."""
+        return None if self.started is None or self.ended is None else self.ended - self.started
+
+    @property
+    def attempt_seconds(self) -> float | None:
+        """Seconds of all attempts, without the waits between them; ``None`` where unknown."""
+        ended = [attempt for attempt in self.attempts if attempt.ended is not None]
+        if not ended or len(ended) < len(self.attempts):
+            return None
+        return sum((attempt.ended or 0.0) - attempt.started for attempt in ended)
 
 
 def finite_numbers(values: object) -> dict[str, float]:
@@ -113,6 +134,7 @@ def row_json(view: RunView) -> dict[str, Any]:
         "experiment": view.experiment,
         "started": view.started,
         "ended": view.ended,
+        "attempts": [dataclasses.asdict(attempt) for attempt in view.attempts],
         "message": view.message,
         "url": view.url,
         "metrics": dict(view.metrics),
@@ -158,7 +180,7 @@ def runs_table(views: Sequence[RunView], width: int = _WIDTH) -> Table:
             view.id,
             Text(view.state, style=STATE_STYLES.get(view.state, "dim")),
             local_time(view.started),
-            took(view),
+            took(view, with_retries=width >= _MEDIUM),
         ]
         if has_auc:
             cells.append(f"{view.metrics['auc']:.4f}" if "auc" in view.metrics else "-")
@@ -178,8 +200,10 @@ def run_page(view: RunView) -> Group:
     lines: list[Any] = []
     if view.steps:
         lines.append(run_table(view, {**_none(view.steps), **view.resources}))
-    words = [f"run {view.name}: {view.state}", took(view)]
-    lines.append(Text(" in ".join(word for word in words if word), overflow="fold"))
+    lines.append(Text(f"run {view.name}: {headline(view)}", overflow="fold"))
+    if view.is_finished:
+        outcome = [f"{name}: {text}" for name, text in outcome_rows(view)]
+        lines += [Text(without_controls(line), overflow="fold") for line in outcome]
     if view.message:
         lines.append(Text(view.message, style="yellow", overflow="fold"))
     if view.url:
@@ -258,25 +282,6 @@ def _is_finite(value: object) -> bool:
         return isinstance(value, int | float) and math.isfinite(value)
     except OverflowError:
         return False
-
-
-def local_time(seconds: float | None) -> str:
-    """Returns a time in the local zone, such as ``2026-11-26 02:00``."""
-    if seconds is None:
-        return ""
-    zoned = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).astimezone()
-    return zoned.strftime("%Y-%m-%d %H:%M")
-
-
-def took(view: RunView) -> str:
-    """Returns how long a run took or has gone on, such as ``2 min 12 s``; empty if not known."""
-    if view.started is None or (view.ended is None and view.is_finished):
-        return ""
-    seconds = int((view.ended or time.time()) - view.started)
-    if seconds < 60:
-        return f"{seconds} s"
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
 
 
 def _watch(

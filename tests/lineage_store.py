@@ -148,7 +148,8 @@ def write_four_runs(store: ml_metadata.MetadataStore) -> None:
     _evaluate(write, "run-2", examples, second, second_blessing, auc=0.74, baseline=model)
     write.execution(
         "run-2", "Approval", [("model", second)], (),
-        approved_by="Ada [bold]<script>", note="looks good", decided="2026-11-25",
+        approved_by="Ada [bold]<script>", note="looks good",
+        decided="2026-11-25T07:00:00+00:00",
     )  # fmt: skip
     _push(write, "run-2", second, second_blessing, "102")
 

@@ -1,10 +1,14 @@
-"""How far a feature's values in one split are from those in another, as TFDV measures it.
+"""How far a feature's values in one split are from those in another.
 
-The definitions are those of TFDV 1.15's comparators, which ExampleValidator applies where the
-schema has a threshold (https://www.tensorflow.org/tfx/data_validation/get_started, "Checking data
-skew and drift"; tensorflow_data_validation/anomalies/metrics.cc). They take TFDV's statistics, not
-the data, without weights: of texts, the 1,000 most frequent values; of numbers, the histogram of
-ten buckets of equal width.
+The measures are those of TFDV 1.15's comparators, which ExampleValidator applies where the schema
+has a threshold (https://www.tensorflow.org/tfx/data_validation/get_started, "Checking data skew and
+drift"; tensorflow_data_validation/anomalies/metrics.cc). They take TFDV's statistics, not the data,
+without weights: of texts, the 1,000 most frequent values; of numbers, the histogram of ten buckets
+of equal width.
+
+Of texts, TFDV takes shares of the values that it has kept. Where it has not kept all, such shares
+are too large, the more so the more values were cut off. So the distance here is of shares of all
+values: exact, or the least that it can be.
 """
 
 import dataclasses
@@ -16,11 +20,19 @@ from components.charts.feature_statistics import (
     FeatureStatistics,
     NumberStatistics,
     SplitStatistics,
+    TextStatistics,
 )
 from components.charts.histogram import Bucket, redistributed
 
 L_INFINITY = "L-infinity"
 JENSEN_SHANNON = "Jensen-Shannon"
+
+EXACT = "exact"
+AT_LEAST = "at least"
+ESTIMATE = "estimate"
+
+#: Shares that differ by less differ by rounding.
+_ROUNDING = 1e-12
 
 _Counts: TypeAlias = Mapping[str, float]
 
@@ -33,15 +45,21 @@ class Distance:
         feature: The feature.
         measure: ``L_INFINITY`` or ``JENSEN_SHANNON``.
         value: From 0, alike, to 1.
+        accuracy: ``EXACT``; ``AT_LEAST`` where TFDV has not kept the counts of all texts;
+            ``ESTIMATE`` of numbers, from histograms.
+        by_tfdv: The value that ExampleValidator compares with a threshold.
         most_different: The text whose share differs most; empty for numbers.
-        shares: That text's share in the one split and in the other.
+        shares: That text's share of all values in the one split and in the other; ``None`` where
+            TFDV has not kept its count.
     """
 
     feature: str
     measure: str
     value: float
+    accuracy: str
+    by_tfdv: float
     most_different: str = ""
-    shares: tuple[float, float] | None = None
+    shares: tuple[float | None, float | None] | None = None
 
 
 def distances(one: SplitStatistics, other: SplitStatistics) -> list[Distance]:
@@ -72,38 +90,81 @@ def distance(one: FeatureStatistics, other: FeatureStatistics) -> Distance | Non
         of numbers; ``None`` without values in both, or where they are of different kinds.
     """
     if one.text and other.text and one.text.counts and other.text.counts:
-        value, text, shares = l_infinity(one.text.counts, other.text.counts)
-        return Distance(
-            feature=one.name,
-            measure=L_INFINITY,
-            value=value,
-            most_different=text,
-            shares=shares,
-        )
+        return _text_distance(one, one.text, other, other.text)
     if one.number and other.number:
         divergence = jensen_shannon(one.number, other.number)
         if divergence is not None:
-            return Distance(feature=one.name, measure=JENSEN_SHANNON, value=divergence)
+            return Distance(
+                feature=one.name,
+                measure=JENSEN_SHANNON,
+                value=divergence,
+                accuracy=ESTIMATE,
+                by_tfdv=divergence,
+            )
     return None
 
 
-def l_infinity(one: _Counts, other: _Counts) -> tuple[float, str, tuple[float, float]]:
-    """Returns the greatest difference between the shares of a text in two splits.
+def l_infinity(one: _Counts, other: _Counts) -> float:
+    """Returns the greatest difference between the shares of a text in two splits, as TFDV does.
 
     Args:
-        one: Counts by text, not all 0.
+        one: Counts by text, not all 0. Shares are of their sum.
         other: Likewise.
 
     Returns:
-        The difference, from 0 to 1; the text; its share in the one and in the other. Of equal
-        differences it is the last text's, as in TFDV.
+        From 0 to 1.
     """
     totals = sum(one.values()), sum(other.values())
-    value, text = max(
-        (abs(one.get(text, 0.0) / totals[0] - other.get(text, 0.0) / totals[1]), text)
+    return max(
+        abs(one.get(text, 0.0) / totals[0] - other.get(text, 0.0) / totals[1])
         for text in {*one, *other}
     )
-    return value, text, (one.get(text, 0.0) / totals[0], other.get(text, 0.0) / totals[1])
+
+
+def _text_distance(
+    one: FeatureStatistics,
+    text: TextStatistics,
+    other: FeatureStatistics,
+    other_text: TextStatistics,
+) -> Distance:
+    """Returns the greatest difference between the shares of a text among all values.
+
+    Of equal differences it is the last text's, as in TFDV.
+    """
+    bounds = {
+        value: (
+            _share_range(one, text, value),
+            _share_range(other, other_text, value),
+        )
+        for value in {*text.counts, *other_text.counts}
+    }
+    least, value = max((_least(*ranges), value) for value, ranges in bounds.items())
+    most = max(_most(*ranges) for ranges in bounds.values())
+    shares = [low if high - low < _ROUNDING else None for low, high in bounds[value]]
+    return Distance(
+        feature=one.name,
+        measure=L_INFINITY,
+        value=least,
+        accuracy=EXACT if most - least < _ROUNDING else AT_LEAST,
+        by_tfdv=l_infinity(text.counts, other_text.counts),
+        most_different=value,
+        shares=(shares[0], shares[1]),
+    )
+
+
+def _share_range(
+    feature: FeatureStatistics, text: TextStatistics, value: str
+) -> tuple[float, float]:
+    low, high = text.count_range(value)
+    return low / feature.values, high / feature.values
+
+
+def _least(one: tuple[float, float], other: tuple[float, float]) -> float:
+    return max(0.0, one[0] - other[1], other[0] - one[1])
+
+
+def _most(one: tuple[float, float], other: tuple[float, float]) -> float:
+    return max(one[1] - other[0], other[1] - one[0])
 
 
 def jensen_shannon(one: NumberStatistics, other: NumberStatistics) -> float | None:

@@ -52,6 +52,11 @@ _FEW_NOTE = (
     "With one class only, areas under curves mean nothing; TFMA has 0 there."
 )
 
+_SAME_EXAMPLES = (
+    "Training is stopped, and its epoch chosen, by the AUC on the split that is evaluated here, so "
+    "these metrics are slightly optimistic for new examples."
+)
+
 _PAIRED = (
     "Both models were measured on the same examples, so a change can be real although the "
     "intervals overlap."
@@ -114,7 +119,10 @@ def blessing_blocks(uri: str, evaluation: Evaluation, blessed: bool | None) -> l
         blocks.append(Note(text="No threshold is configured.", level="warning"))
     if evaluation.baseline is None:
         blocks.append(
-            Note(text="There was no blessed model to compare with: changes have no threshold.")
+            Note(
+                text="No model had been blessed before, so there is no baseline: thresholds on the "
+                "change against one did not apply."
+            )
         )
     missing = missing_slices(validation)
     if missing:
@@ -169,6 +177,18 @@ def plot_blocks(uri: str, evaluation: Evaluation) -> list[Block]:
     return [_roc(evaluation, of_models), _calibration(of_models)]
 
 
+def metric_cell(name: str, value: float | None) -> Cell:
+    """Returns a metric as a table's cell: counts are whole numbers, all others are not.
+
+    Args:
+        name: Name of the metric.
+        value: Its value, or a difference of two.
+    """
+    if value is None or name in _COUNTS or not math.isfinite(value):
+        return number_cell(value)
+    return float(value)
+
+
 def _verdict(blessed: bool | None, found: Sequence[Check]) -> list[Block]:
     missed = [check for check in found if check.reached is False]
     if blessed is None:
@@ -186,10 +206,13 @@ def _check_row(check: Check, *, has_baseline: bool) -> list[Cell]:
         short(check.metric),
         short(check.where),
         short(check.demand),
-        number_cell(check.measured),
+        metric_cell(check.metric, check.measured),
     ]
     if has_baseline:
-        row += [number_cell(check.baseline), _change(check.measured, check.baseline)]
+        row += [
+            metric_cell(check.metric, check.baseline),
+            _change(check.metric, check.measured, check.baseline),
+        ]
     if check.reached is None:
         return [*row, "not measured" if check.measured is None else "not recorded"]
     return [*row, "reached" if check.reached else "missed"]
@@ -200,15 +223,15 @@ def _overall_table(evaluation: Evaluation) -> Table:
     has_baseline = evaluation.baseline is not None
     rows = []
     for name, value in candidate.items():
-        row: list[Cell] = [short(name), number_cell(value), _interval_text(name, candidate)]
+        row: list[Cell] = [short(name), metric_cell(name, value), _interval_text(name, candidate)]
         if has_baseline:
             row += [
-                number_cell(baseline.get(name)),
+                metric_cell(name, baseline.get(name)),
                 _interval_text(name, baseline),
-                _change(value, baseline.get(name)),
+                _change(name, value, baseline.get(name)),
             ]
         rows.append(row)
-    notes = [METHOD]
+    notes = [METHOD, _SAME_EXAMPLES]
     if has_baseline:
         notes.append(_PAIRED)
     counts = class_counts(candidate)
@@ -263,7 +286,10 @@ def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block
         )
     if others:
         rows = [
-            row(key, [number_cell(evaluation.of_candidate(key).get(name)) for name in others])
+            row(
+                key,
+                [metric_cell(name, evaluation.of_candidate(key).get(name)) for name in others],
+            )
             for key in shown
         ]
         blocks.append(
@@ -282,7 +308,7 @@ def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block
                 row(
                     key,
                     [
-                        _change(defined_value(name, candidate), defined_value(name, baseline))
+                        _change(name, defined_value(name, candidate), defined_value(name, baseline))
                         for name in names[:_METRICS]
                     ],
                 )
@@ -378,7 +404,7 @@ def _with_interval(name: str, metrics: Mapping[str, float]) -> str | None:
     if not math.isfinite(value):
         return None
     text = _interval_text(name, metrics)
-    return f"{number_text(value)} ({text})" if text else number_text(value)
+    return f"{value:.4f} ({text})" if text else f"{value:.4f}"
 
 
 def _interval_text(name: str, metrics: Mapping[str, float]) -> str | None:
@@ -386,13 +412,13 @@ def _interval_text(name: str, metrics: Mapping[str, float]) -> str | None:
     if bounds is None:
         return None
     # On one line, or a narrow table has four lines of it.
-    return f"{number_text(bounds[0])}\u00a0to\u00a0{number_text(bounds[1])}"
+    return f"{bounds[0]:.4f}\u00a0to\u00a0{bounds[1]:.4f}"
 
 
-def _change(candidate: float | None, baseline: float | None) -> Cell:
+def _change(name: str, candidate: float | None, baseline: float | None) -> Cell:
     if candidate is None or baseline is None:
         return None
-    return number_cell(candidate - baseline)
+    return metric_cell(name, candidate - baseline)
 
 
 def _rarity(counts: tuple[int, int] | None) -> str:

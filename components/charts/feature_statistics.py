@@ -5,6 +5,7 @@ StatisticsGen of TFX 1.15 writes a ``DatasetFeatureStatisticsList`` for each spl
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,22 @@ class TextStatistics:
     top_values: Sequence[tuple[str, float]]
     counts: Mapping[str, float]
     invalid: int
+
+    @property
+    def has_all_counts(self) -> bool:
+        """Whether ``counts`` has every value, so that another one never occurs."""
+        return self.unique <= len(self.counts)
+
+    def count_range(self, value: str) -> tuple[float, float]:
+        """Returns the least and the most that a value can occur; the same where TFDV has it.
+
+        Args:
+            value: The text. One that TFDV has not kept is at most as frequent as any that it has.
+        """
+        if value in self.counts:
+            return self.counts[value], self.counts[value]
+        most = 0.0 if self.has_all_counts else min(self.counts.values(), default=math.inf)
+        return 0.0, most
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -162,8 +179,7 @@ class SplitStatistics:
         if text is None:
             return None
         found = dict(text.top_values).get(value, text.counts.get(value))
-        # TFDV keeps the most frequent values; where it keeps all, another one never occurs.
-        return 0.0 if found is None and text.unique <= len(text.counts) else found
+        return 0.0 if found is None and text.has_all_counts else found
 
     def value_share(self, feature: str, value: str) -> float | None:
         """Returns a text's share of all values, from 0 to 1; ``None`` as for ``value_count``."""

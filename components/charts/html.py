@@ -10,8 +10,9 @@ import markupsafe
 import plotly.io
 from plotly import graph_objects
 
-from components.charts.section import Cell, Chart, Section
+from components.charts.section import Cell, Chart, Section, Table
 from components.charts.svg import figure_to_svg
+from components.charts.text import short
 
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
@@ -25,6 +26,9 @@ _CELL_LENGTH = 300
 
 #: From so many characters on, a cell's text may break within a word.
 _LONG_TEXT = 30
+
+#: Digits of the least number of a column, its most decimals, and the most digits of a number.
+_DIGITS, _MOST_DECIMALS, _MOST_DIGITS = 4, 4, 8
 
 #: plotly's buttons that send data to a server, or are of no use here.
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
@@ -46,6 +50,9 @@ def environment(*folders: pathlib.Path) -> jinja2.Environment:
     )
     made.filters["shown"] = shown
     made.filters["kind"] = _kind
+    made.filters["fitting"] = _fitting
+    made.filters["decimals"] = _decimals
+    made.filters["is_numeric"] = _is_numeric
     made.globals["level_words"] = _LEVEL_WORDS
     return made
 
@@ -98,8 +105,14 @@ def static_page(title: str, sections: Sequence[Section]) -> str:
     return template.render(title=title, sections=sections, draw=static, style=stylesheet())
 
 
-def shown(cell: Cell) -> str:
-    """Returns a table's cell as text: four significant digits, and thousands separated."""
+def shown(cell: Cell, decimals: int | None = None) -> str:
+    """Returns a table's cell as text, thousands separated.
+
+    Args:
+        cell: The cell.
+        decimals: How many decimals a floating-point number has; ``None`` for four significant
+            digits. One that would be shown as 0 has two digits.
+    """
     if cell is None:
         return _NO_VALUE
     if isinstance(cell, bool):
@@ -107,7 +120,7 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
     if isinstance(cell, float):
-        return _number(cell)
+        return _number(cell, decimals)
     text = str(cell)
     return text if len(text) <= _CELL_LENGTH else f"{text[: _CELL_LENGTH - 1]}…"
 
@@ -120,9 +133,49 @@ def _kind(cell: Cell) -> str:
     return "long" if len(str(cell)) > _LONG_TEXT else "text"
 
 
-def _number(value: float) -> str:
+def _fitting(text: str, pixels: int, letter: int) -> str:
+    """Returns as much of a text as fits on a line of a diagram's box.
+
+    Args:
+        text: The text.
+        pixels: The width of the line.
+        letter: The width of a letter; wider ones are rare.
+    """
+    return short(text, pixels // letter)
+
+
+def _is_numeric(table: Table, index: int) -> bool:
+    """Returns whether a column has numbers, and nothing else but missing values."""
+    cells = [row[index] for row in table.rows if row[index] is not None]
+    return bool(cells) and all(_kind(cell) == "number" for cell in cells)
+
+
+def _decimals(table: Table) -> list[int | None]:
+    """Returns how many decimals each column's numbers have; ``None`` without such numbers."""
+    found: list[int | None] = []
+    for index, column in enumerate(table.columns):
+        numbers = [
+            abs(cell)
+            for row in table.rows
+            if isinstance(cell := row[index], float) and math.isfinite(cell) and cell
+        ]
+        if column in table.decimals:
+            found.append(table.decimals[column])
+        elif all(number.is_integer() for number in numbers):
+            found.append(None)
+        else:
+            digits_before = [math.floor(math.log10(number)) + 1 for number in numbers]
+            room = _MOST_DIGITS - max(*digits_before, 1)
+            found.append(max(0, min(_DIGITS - min(digits_before), _MOST_DECIMALS, room)))
+    return found
+
+
+def _number(value: float, decimals: int | None) -> str:
     if not math.isfinite(value):
         return _NO_VALUE
+    if decimals is not None:
+        is_lost = value != 0 and abs(value) < 0.5 * 10**-decimals
+        return f"{value:.2g}" if is_lost else f"{value:,.{decimals}f}"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"

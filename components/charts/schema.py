@@ -21,6 +21,12 @@ _VALUES = 5
 
 _VALUE_LENGTH = 40
 
+_LEGEND = (
+    "A required feature is in every example, but without a value where it may have any number of "
+    "them; an optional one may be missing. BYTES are texts of any value, STRING those whose valid "
+    "values the schema lists; INT are whole numbers."
+)
+
 #: What two schemas are compared by: attributes of ``SchemaFeature`` with their names for people.
 _COMPARED = {
     "type": "type",
@@ -158,7 +164,7 @@ def schema_table(schema: schema_pb2.Schema, title: str) -> Table:
         title=title,
         columns=["feature", "type", "presence", "values per example", "domain", "domain size"],
         rows=rows,
-        note=_left_out(len(features), "feature"),
+        note=f"{_LEGEND} {_left_out(len(features), 'feature')}".strip(),
     )
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from plotly import graph_objects
@@ -41,12 +41,15 @@ class Table:
         columns: Names of the columns.
         rows: The rows, each with a cell for every column.
         note: A line below it; empty for none.
+        decimals: How many decimals the floating-point numbers of a column have, by its name; those
+            of other columns have as many as their least number needs for four digits.
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+    decimals: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,53 @@ class Note:
     level: str = "info"
 
 
-Block: TypeAlias = Chart | Table | Note
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Box:
+    """A box of a diagram.
+
+    Attributes:
+        x: Its left edge, in pixels.
+        y: Its upper edge, in pixels.
+        name: Its first line.
+        subtitle: Its second line.
+        colour: Colour of its mark, such as ``#009E73``; the subtitle says the same in words.
+    """
+
+    x: int
+    y: int
+    name: str
+    subtitle: str
+    colour: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Diagram:
+    """Boxes and arrows between them, drawn without a script.
+
+    Attributes:
+        title: Its heading.
+        description: What it shows, for those who cannot see it.
+        note: A line below it.
+        boxes: The boxes.
+        arrows: SVG's path of each arrow.
+        box_width: Width of each box, in pixels.
+        box_height: Height of each box, in pixels.
+        width: Width of all, in pixels.
+        height: Height of all, in pixels.
+    """
+
+    title: str
+    description: str
+    note: str
+    boxes: Sequence[Box]
+    arrows: Sequence[str]
+    box_width: int
+    box_height: int
+    width: int
+    height: int
+
+
+Block: TypeAlias = Chart | Diagram | Table | Note
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from components.charts.drift import Distance, distances
+from components.charts.drift import AT_LEAST, Distance, distances
 from components.charts.feature_statistics import (
     FILE_NAME,
     FeatureStatistics,
@@ -36,6 +36,7 @@ from components.charts.text import (
     number_cell,
     number_text,
     percent_cell,
+    percent_decimals,
     percent_text,
     short,
 )
@@ -44,6 +45,17 @@ from components.charts.text import (
 _SPLITS, _TABLE_FEATURES, _OWN_CHARTS, _TABLE_VALUES = 6, 60, 12, 20
 
 _TITLE_LENGTH = 60
+
+#: Distances that differ by less differ by rounding.
+_ROUNDING = 1e-9
+
+_OF_VALUES = "of the examples that have a value"
+
+_CUT_NOTE = (
+    "TFDV keeps the 1,000 most frequent values of a split: where there are more, the distance may "
+    "only be known to be at least so great, and the share of a value that was not kept is unknown. "
+    "ExampleValidator's thresholds are on the distance by TFDV, of shares of the values kept. "
+)
 
 
 def statistics_section(uri: str) -> Section:
@@ -104,12 +116,14 @@ def distance_blocks(one: str, other: str, found: Sequence[Distance]) -> list[Blo
     if not found:
         return [Note(text=f"No feature can be compared between {one} and {other}.")]
     first = found[0]
+    has_cut = any(abs(each.by_tfdv - each.value) > _ROUNDING for each in found)
+    shares = [f"its share in {one}, %", f"its share in {other}, %"]
     return [
         Chart(
             title=f"Distance between {one} and {other}",
             figure=distance_figure(found),
             description=f"{short(first.feature)} differs most between {one} and {other}: "
-            f"{first.measure} distance {number_text(first.value)}, where 0 is alike and 1 is the "
+            f"{first.measure} distance {_worded(first)}, where 0 is alike and 1 is the "
             f"most.{_drawn(len(found), FEATURES, 'features that differ most')}",
         ),
         Table(
@@ -118,15 +132,16 @@ def distance_blocks(one: str, other: str, found: Sequence[Distance]) -> list[Blo
                 "feature",
                 "measure",
                 "distance",
+                "accuracy",
+                *(["distance by TFDV"] if has_cut else []),
                 "value that differs most",
-                f"its share in {one}, %",
-                f"its share in {other}, %",
+                *shares,
             ],
-            rows=[_distance_row(each) for each in found[:_TABLE_FEATURES]],
-            note="As TFDV measures drift and skew. L-infinity is the greatest difference between "
-            "the shares of a value among those that TFDV keeps, the 1,000 most frequent of each "
-            "split; where there are more, it is an approximation. The Jensen-Shannon divergence is "
-            "an approximation from TFDV's histograms of ten buckets. A small split differs by "
+            decimals=percent_decimals(shares),
+            rows=[_distance_row(each, with_tfdv=has_cut) for each in found[:_TABLE_FEATURES]],
+            note="L-infinity is the greatest difference between the shares of a value; shares are "
+            f"{_OF_VALUES}. {_CUT_NOTE if has_cut else ''}The Jensen-Shannon divergence is "
+            "estimated from TFDV's histograms of ten buckets. A small split differs by "
             f"chance alone.{_drawn(len(found), _TABLE_FEATURES, 'features that differ most')}",
         ),
     ]
@@ -174,6 +189,7 @@ def _features_table(splits: Sequence[SplitStatistics], names: Sequence[str]) -> 
         ],
         rows=rows,
         note=note,
+        decimals=percent_decimals(["missing, %"]),
     )
 
 
@@ -199,13 +215,20 @@ def _missing_blocks(splits: Sequence[SplitStatistics]) -> list[Block]:
     ]
 
 
-def _distance_row(each: Distance) -> list[Cell]:
+def _worded(distance: Distance) -> str:
+    words = "at least " if distance.accuracy == AT_LEAST else ""
+    return f"{words}{number_text(distance.value)}"
+
+
+def _distance_row(each: Distance, *, with_tfdv: bool) -> list[Cell]:
     shares = [percent_cell(share) for share in each.shares or (None, None)]
     return [
         short(each.feature),
         each.measure,
         each.value,
-        short(each.most_different) if each.shares else None,
+        each.accuracy,
+        *([each.by_tfdv] if with_tfdv else []),
+        short(each.most_different, _TITLE_LENGTH) if each.shares else None,
         *shares,
     ]
 
@@ -235,6 +258,7 @@ def _number_blocks(
                     "zeros, %",
                     "NaN",
                 ],
+                decimals=percent_decimals(["zeros, %"]),
                 rows=rows,
                 note="TFDV estimates the median and the quantiles of 10% and 90%.",
             )
@@ -310,7 +334,7 @@ def _texts_table(splits: Sequence[SplitStatistics], names: Sequence[str]) -> Tab
     ]
     if not texts:
         return None
-    note = "Lengths are in bytes of UTF-8."
+    note = f"Shares are {_OF_VALUES}. Lengths are in bytes of UTF-8."
     columns = [
         "feature",
         "split",
@@ -331,7 +355,13 @@ def _texts_table(splits: Sequence[SplitStatistics], names: Sequence[str]) -> Tab
             row += [number_cell(text.minimum_length), number_cell(text.maximum_length)]
     else:
         note += " Of texts, TFDV keeps the mean length only."
-    return Table(title="Features of texts", columns=columns, rows=rows, note=note)
+    return Table(
+        title="Features of texts",
+        columns=columns,
+        rows=rows,
+        note=note,
+        decimals={**percent_decimals(columns), "mean length": 1},
+    )
 
 
 def _text_cells(feature: FeatureStatistics, text: TextStatistics) -> list[Cell]:
@@ -339,7 +369,7 @@ def _text_cells(feature: FeatureStatistics, text: TextStatistics) -> list[Cell]:
     if text.top_values:
         value, count = text.top_values[0]
         top = [short(value), number_cell(count), percent_cell(count / feature.values)]
-    return [text.unique, *top, text.invalid, number_cell(text.average_length)]
+    return [text.unique, *top, text.invalid, text.average_length]
 
 
 def _length_chart(splits: Sequence[SplitStatistics], names: Sequence[str]) -> Chart:
@@ -383,14 +413,17 @@ def _top_value_blocks(splits: Sequence[SplitStatistics], name: str) -> list[Bloc
         Chart(
             title=title,
             figure=top_values_figure(splits, name),
-            description=f"{short(values[0])} is the most frequent value: {first}."
+            description=f"{short(values[0])} is the most frequent value: {first}, "
+            f"{_OF_VALUES}."
             f"{_drawn(len(values), VALUES, 'most frequent values')}",
         ),
         Table(
             title=f"{title}, as counts",
             columns=columns,
             rows=rows,
-            note=f"{unique}.{_drawn(len(values), _TABLE_VALUES, 'most frequent values')}",
+            decimals=percent_decimals(columns),
+            note=f"{unique}. Shares are {_OF_VALUES}."
+            f"{_drawn(len(values), _TABLE_VALUES, 'most frequent values')}",
         ),
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from plotly import graph_objects
 
 from components.charts import style
-from components.charts.drift import JENSEN_SHANNON, L_INFINITY, Distance
+from components.charts.drift import AT_LEAST, JENSEN_SHANNON, L_INFINITY, Distance
 from components.charts.feature_statistics import SplitStatistics
 from components.charts.histogram import Bucket, equal_edges, integer_counts, redistributed
 from components.charts.ranking import names_by_length, names_with_missing, top_values
@@ -107,7 +107,7 @@ def distance_figure(distances: Sequence[Distance]) -> graph_objects.Figure:
     """Draws the distance of features between two splits.
 
     Args:
-        distances: The distances; the 20 greatest are drawn.
+        distances: The distances; the 20 greatest are drawn, bounds in a colour of their own.
     """
     drawn = sorted(distances, key=lambda each: -each.value)[:FEATURES]
     labels = distinct_labels([each.feature for each in drawn], _CATEGORY_LENGTH)
@@ -115,14 +115,14 @@ def distance_figure(distances: Sequence[Distance]) -> graph_objects.Figure:
     pairs = list(zip(reversed(labels), reversed(drawn), strict=True))
     traces = [
         graph_objects.Bar(
-            name=measure,
+            name=kind,
             orientation="h",
             # Each trace has all categories, so that they keep their order.
-            x=[each.value if each.measure == measure else None for _, each in pairs],
+            x=[each.value if _kind(each) == kind else None for _, each in pairs],
             y=[name for name, _ in pairs],
         )
-        for measure in (L_INFINITY, JENSEN_SHANNON)
-        if any(each.measure == measure for each in drawn)
+        for kind in (L_INFINITY, f"{L_INFINITY}, {AT_LEAST}", JENSEN_SHANNON)
+        if any(_kind(each) == kind for each in drawn)
     ]
     return style.figure(
         *traces,
@@ -132,6 +132,11 @@ def distance_figure(distances: Sequence[Distance]) -> graph_objects.Figure:
         xaxis={"title": {"text": "distance"}, "rangemode": "tozero"},
         yaxis={"type": "category"},
     )
+
+
+def _kind(distance: Distance) -> str:
+    is_bound = distance.accuracy == AT_LEAST
+    return f"{distance.measure}, {AT_LEAST}" if is_bound else distance.measure
 
 
 def has_histogram(split: SplitStatistics, name: str) -> bool:

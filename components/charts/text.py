@@ -10,6 +10,8 @@ from components.charts.section import Cell, label
 #: The longest text of a table's cell, in characters.
 _CELL_LENGTH = 200
 
+_PERCENT_DECIMALS = 2
+
 #: Characters without a look of their own, some of which turn the direction of what follows them.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -72,12 +74,21 @@ def number_text(value: float) -> str:
 
 
 def percent_cell(share: float | None) -> Cell:
-    """Returns a share as a table's cell, in percent.
+    """Returns a share as a table's cell, in percent; not a whole number, nor is any other share.
 
     Args:
         share: From 0 to 1; ``None`` where there is none.
     """
-    return number_cell(None if share is None else 100 * share)
+    return None if share is None or not math.isfinite(share) else 100.0 * share
+
+
+def percent_decimals(columns: Sequence[str]) -> dict[str, int]:
+    """Returns the decimals of those columns of a table that are in percent.
+
+    Args:
+        columns: Names of columns; those in percent end with ``%``.
+    """
+    return {column: _PERCENT_DECIMALS for column in columns if column.endswith("%")}
 
 
 def percent_text(share: float) -> str:

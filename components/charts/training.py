@@ -15,6 +15,9 @@ from components.kubeflow_metrics import exported_epoch, training_epochs
 #: The most metrics that are drawn.
 _METRICS = 12
 
+#: Decimals of an axis' ticks: of one value only, and at most.
+_SINGLE_DECIMALS, _MOST_DECIMALS = 4, 8
+
 #: What the names of a split's metrics begin with, and what the split is called.
 _SPLITS = {"train_": "train", "val_": "validation"}
 
@@ -123,7 +126,13 @@ def curve_figure(epochs: Epochs, name: str) -> graph_objects.Figure:
         *traces,
         showlegend=True,
         xaxis={"title": {"text": "epoch"}, **_whole_ticks(numbers)},
-        yaxis={"title": {"text": label(name)}},
+        yaxis={
+            "title": {"text": label(name)},
+            # With labels of one width, the margins of a narrow figure do not swing without end.
+            "tickformat": _tick_format(
+                [value for trace in traces for value in trace.y if value is not None]
+            ),
+        },
     )
 
 
@@ -180,6 +189,13 @@ def _split_name(name: str) -> tuple[str, str]:
 def _values(epochs: Epochs, numbers: Sequence[int], name: str) -> list[float | None]:
     found = [epochs[epoch].get(name, math.nan) for epoch in numbers]
     return [value if math.isfinite(value) else None for value in found]
+
+
+def _tick_format(values: Sequence[float]) -> str:
+    """Returns d3's format of ticks that tells apart a hundredth of the values' range."""
+    extent = max(values) - min(values) if values else 0.0
+    decimals = 2 - math.floor(math.log10(extent)) if extent > 0 else _SINGLE_DECIMALS
+    return f",.{min(max(decimals, 0), _MOST_DECIMALS)}f"
 
 
 def _whole_ticks(numbers: Sequence[int]) -> dict[str, object]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestration.approval_wait import waiting_note
 from orchestration.cluster.errors import ClusterError
 from orchestration.local import run_record
 from orchestration.local.run_record import StepRecord
@@ -34,6 +35,9 @@ ENDED = ("Succeeded", "Failed", "Error", "Skipped", "Omitted")
 
 #: What Argo says where somebody has ended the workflow.
 _ENDED_BY_HAND = re.compile(r"[Ss]trategy:?\s*'?(Terminate|Stop)\b")
+
+#: Kubeflow's label for the id of the run.
+_RUN_LABEL = "pipeline/runid"
 
 _POD_NAMES = "workflows.argoproj.io/pod-name-format"
 _MAX_POD_PREFIX = 253 - 11  # Kubernetes' limit less a hyphen and the hash
@@ -256,14 +260,24 @@ class WorkflowStatus:
         state = state_of(node.get("phase"), node.get("message") or last.get("message"))
         if state == run_record.FAILED and self.is_ended_by_hand and "deadline" in (message or ""):
             state = run_record.TERMINATED
+        started = seconds_of(last.get("startedAt")) if pods else None
+        if state == run_record.RUNNING:
+            message = self._waiting_note(name, started) or message
         return StepRecord(
             name=name,
             state=state,
             attempts=len(pods),
-            started=seconds_of(last.get("startedAt")) if pods else None,
+            started=started,
             ended=seconds_of(last.get("finishedAt")) if pods else None,
             message=message if state != run_record.SUCCEEDED else None,
         )
+
+    def _waiting_note(self, step: str, started: float | None) -> str | None:
+        template = self._templates().get(self._step_templates().get(step, "")) or {}
+        args = (template.get("container") or {}).get("args") or []
+        run = (self._manifest.get("metadata") or {}).get("labels", {}).get(_RUN_LABEL, "RUN")
+        command = f"complaint-pipeline approve --cluster {run} --by NAME"
+        return waiting_note(args, started, command)
 
     def _pod_name(self, pod: Mapping[str, Any]) -> str:
         """Returns a pod's name: since Argo 3.4 it has the template's in it."""

@@ -26,11 +26,15 @@ _KNOWN_PROPERTIES = frozenset(
         "baseline_model",
         "baseline_model_id",
         "blessed",
+        "code_hash",
         "current_model",
         "current_model_id",
+        "image",
         "is_external",
         "kfp_pod_name",
         "metrics",
+        "packages",
+        "run_parameters",
         "tfx_version",
     }
 )
@@ -42,6 +46,7 @@ class Approval:
 
     Attributes:
         by: The node, such as ``Evaluator``.
+        type: Its type, such as ``Evaluator``.
         execution: Id of its execution.
         artifact: Id of the blessing; ``None`` where it has made none.
         models: Ids of the models that it has judged.
@@ -54,6 +59,7 @@ class Approval:
     """
 
     by: str
+    type: str
     execution: int
     artifact: int | None
     models: tuple[int, ...]
@@ -63,6 +69,25 @@ class Approval:
     details: Mapping[str, Any]
     run: str
     recorded: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a person has decided on the model of a run.
+
+    Attributes:
+        approved: Whether it may be pushed.
+        by: Who.
+        note: Why; may be empty.
+        decided: When, seconds since 1970.
+        run: The run.
+    """
+
+    approved: bool
+    by: str
+    note: str
+    decided: float
+    run: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +124,7 @@ class Answer:
         data: The raw files behind it.
         runs: Its runs, the newest first.
         approvals: What has judged its models, the newest first.
+        decisions: What people have decided on the models of its runs, the newest first.
         models: The models that have come of it, the newest first; only on the way forward.
         notes: What the user should know.
     """
@@ -109,6 +135,7 @@ class Answer:
     data: tuple[InputFiles, ...]
     runs: tuple[RunFacts, ...]
     approvals: tuple[Approval, ...]
+    decisions: tuple[Decision, ...]
     models: tuple[TrainedModel, ...]
     notes: tuple[str, ...]
 
@@ -137,6 +164,7 @@ def ask(reader: Reader, query: str, *, is_forward: bool, home: pathlib.Path | No
         data=tuple(with_rows(item, graph, links) for item in input_files(reader, raw)),
         runs=tuple(run_facts(graph, links, home)),
         approvals=approvals,
+        decisions=_decisions(reader, graph),
         models=_models(graph, links, approvals) if graph.direction == FORWARD else (),
         notes=found.notes,
     )
@@ -146,6 +174,23 @@ def _graph(reader: Reader, found: Found, is_forward: bool) -> Graph:
     if is_forward or found.is_data:
         return forward(reader, found.artifacts)
     return back(reader, found.artifacts, found.runs)
+
+
+def _decisions(reader: Reader, graph: Graph) -> tuple[Decision, ...]:
+    runs = {execution.run for execution in graph.executions.values()}
+    decisions = [
+        Decision(
+            approved=artifact.properties.get("approved") == 1,
+            by=str(artifact.properties.get("by") or ""),
+            note=str(artifact.properties.get("note") or ""),
+            decided=artifact.created,
+            run=run,
+        )
+        for run, artifacts in reader.decisions().items()
+        if run in runs
+        for artifact in artifacts
+    ]
+    return tuple(sorted(decisions, key=lambda decision: -decision.decided))
 
 
 def _approvals(graph: Graph, links: Links) -> tuple[Approval, ...]:
@@ -174,6 +219,7 @@ def _approval(graph: Graph, links: Links, execution: Execution, blessing: int | 
     inputs = [link.artifact for link in links.of_execution(execution.id, "input")]
     return Approval(
         by=execution.node,
+        type=execution.type,
         execution=execution.id,
         artifact=blessing,
         models=tuple(key for key in inputs if graph.artifacts[key].type == MODEL),
@@ -241,6 +287,7 @@ def to_json(answer: Answer) -> dict[str, Any]:
         "data": [dataclasses.asdict(item) for item in answer.data],
         "runs": [dataclasses.asdict(item) for item in answer.runs],
         "approvals": [dataclasses.asdict(item) for item in answer.approvals],
+        "decisions": [dataclasses.asdict(item) for item in answer.decisions],
         "models": [dataclasses.asdict(item) for item in answer.models],
         "artifacts": [vars(item) for item in graph.artifacts.values()],
         "executions": [vars(item) for item in graph.executions.values()],

@@ -9,9 +9,9 @@ import pathlib
 import jinja2
 
 from components.errors import RunError
+from orchestration.graph_layout import BoxSize
 from orchestration.lineage.answer import Answer
 from orchestration.lineage.graph import BACK
-from orchestration.lineage.layout import HEIGHT, WIDTH
 from orchestration.lineage.picture import picture
 from orchestration.lineage.summary import summary
 from orchestration.lineage.text import model_rows
@@ -39,6 +39,7 @@ def page(answer: Answer) -> str:
     )
     branches, left_out = tree(answer, max_nodes=_MAX_NODES, max_children=_MAX_CHILDREN)
     models = model_rows(answer)
+    box = BoxSize()
     return environment.get_template("lineage.html.j2").render(
         query=answer.query,
         store=answer.store,
@@ -47,8 +48,8 @@ def page(answer: Answer) -> str:
         models=models[:_MAX_MODELS],
         more_models=len(models[_MAX_MODELS:]),
         picture=picture(answer),
-        box_width=WIDTH,
-        box_height=HEIGHT,
+        box_width=box.width,
+        box_height=box.height,
         branches=branches,
         left_out=left_out,
     )

@@ -2,15 +2,16 @@
 
 import dataclasses
 
+from orchestration.graph_layout import Place, layout
 from orchestration.lineage import words
 from orchestration.lineage.answer import Answer
 from orchestration.lineage.graph import COMPLETE, Graph, Links
-from orchestration.lineage.layout import HEIGHT, WIDTH, Layout, Place, layout
 from orchestration.lineage.tree import tree, walk
+from orchestration.times import utc
 
 #: More boxes make no picture.
 _MAX_NODES = 120
-_MAX_CHILDREN = 6
+_MAX_CHILDREN = 12
 _MAX_FILES = 6
 
 #: So many letters fit into a box.
@@ -134,7 +135,7 @@ def picture(answer: Answer) -> Picture:
     return Picture(
         boxes=tuple(boxes),
         curves=tuple(
-            Curve(start=start, end=end, kind=kind, label=label, path=_path(places, start, end))
+            Curve(start=start, end=end, kind=kind, label=label, path=places.link(start, end))
             for start, end, kind, label in edges
         ),
         width=places.width,
@@ -152,7 +153,7 @@ def _node(graph: Graph, key: str) -> _Node:
             kind=kind,
             title=words.artifact_title(artifact),
             name=f"{artifact.type} {artifact.id}",
-            subtitle=words.version(artifact) or words.time(artifact.created),
+            subtitle=words.version(artifact) or utc(artifact.created),
             details=tuple(words.artifact_details(artifact)),
         )
     execution = graph.executions[int(number)]
@@ -202,15 +203,6 @@ def _files(answer: Answer, nodes: dict[str, _Node]) -> list[tuple[_Node, str]]:
                 )
                 found.append((node, end))
     return found
-
-
-def _path(places: Layout, start: str, end: str) -> str:
-    """Returns a curve from the lower edge of one box to the upper edge of another."""
-    one, other = places.places[start], places.places[end]
-    x1, y1 = one.x + WIDTH // 2, one.y + HEIGHT
-    x2, y2 = other.x + WIDTH // 2, other.y
-    bend = max(30, (y2 - y1) // 2)
-    return f"M{x1},{y1}C{x1},{y1 + bend} {x2},{y2 - bend} {x2},{y2}"
 
 
 def _fitting(text: str) -> str:

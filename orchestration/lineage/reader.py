@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from components.approvals import DECISION_TYPE
 from components.errors import MetadataError
 from orchestration.lineage.graph import EXAMPLES, PUSHED_MODEL, Artifact, Execution
 
@@ -103,6 +104,17 @@ class Reader:
             new = [execution for execution in found if execution.id not in self._executions]
             self._keep_executions(new)
         return {item.id: self._executions[item.id] for item in sorted(found, key=lambda e: e.id)}
+
+    def decisions(self) -> dict[str, list[Artifact]]:
+        """Returns what people have decided on the models of runs, the oldest first, by run."""
+        found: dict[str, list[Artifact]] = {}
+        for artifact in self.artifacts_of_type(DECISION_TYPE):
+            with self._reading():
+                contexts = self._store.get_contexts_by_artifact(artifact.id)
+            for context in contexts:
+                if context.type == _RUN_TYPE:
+                    found.setdefault(context.name, []).append(artifact)
+        return found
 
     def events_of_artifacts(self, ids: Iterable[int]) -> list[mlmd.Event]:
         """Returns the events of artifacts."""

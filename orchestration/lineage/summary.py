@@ -8,6 +8,8 @@ from orchestration.lineage.answer import Answer, Approval
 from orchestration.lineage.data_files import InputFiles
 from orchestration.lineage.graph import BACK
 from orchestration.lineage.run_facts import NOT_RECORDED, RunFacts, code_hash_of
+from orchestration.lineage.walk import APPROVAL
+from orchestration.times import utc
 
 #: So many of each are named; the JSON has all.
 _MAX_FILES = 20
@@ -30,13 +32,16 @@ def summary(answer: Answer) -> list[tuple[str, str]]:
     lines = [*_roots(answer), *(("note", note) for note in answer.notes)]
     lines += _data(answer)
     if answer.graph.direction == BACK:
-        lines.append(("code", _code(answer)))
+        lines.append(("code by step", _code(answer)))
         for run in answer.runs[:_MAX_LINES]:
             lines += _run(run)
         lines += _more("run", len(answer.runs))
-        approvals = [("approval", _approval(answer, found)) for found in answer.approvals]
-        lines += approvals[:_MAX_LINES] or [("approval", NOT_RECORDED)]
-        lines += _more("approval", len(approvals))
+        blessings = [("blessing", _blessing(answer, found)) for found in _verdicts(answer)]
+        lines += blessings[:_MAX_LINES] or [("blessing", NOT_RECORDED)]
+        lines += _more("blessing", len(blessings))
+        decisions = [("decision", text) for text in decision_lines(answer)]
+        lines += decisions[:_MAX_LINES]
+        lines += _more("decision", len(decisions))
     return [(name, words.one_line(text, _LENGTH)) for name, text in lines]
 
 
@@ -45,8 +50,8 @@ def _roots(answer: Answer) -> Iterator[tuple[str, str]]:
         artifact = answer.graph.artifacts[key]
         place = artifact.properties.get("pushed_destination") or artifact.uri
         title = words.artifact_title(artifact)
-        yield "of", ", ".join(filter(None, [title, str(place), words.time(artifact.created)]))
-    yield from _more("of", len(answer.graph.roots))
+        yield "artifact", ", ".join(filter(None, [title, str(place), utc(artifact.created)]))
+    yield from _more("artifact", len(answer.graph.roots))
 
 
 def _data(answer: Answer) -> Iterator[tuple[str, str]]:
@@ -86,7 +91,7 @@ def _code(answer: Answer) -> str:
 
 def _run(run: RunFacts) -> Iterator[tuple[str, str]]:
     of = f" of {run.pipeline}" if run.pipeline else ""
-    yield "run", f"{run.id or 'an unknown run'}{of}, {words.time(run.started)}"
+    yield "run", f"{run.id or 'an unknown run'}{of}, {utc(run.started)}"
     yield "  image", ", ".join(run.images) or NOT_RECORDED
     yield "  packages", _values(run.packages, " ")
     yield "  code", f"components/: {run.code_hash}" if run.code_hash else NOT_RECORDED
@@ -95,12 +100,41 @@ def _run(run: RunFacts) -> Iterator[tuple[str, str]]:
         yield "  workflow", run.workflow
 
 
-def _approval(answer: Answer, found: Approval) -> str:
+def decision_lines(answer: Answer) -> list[str]:
+    """Returns what people have decided on the models, the newest first.
+
+    An approval that came from the cache belongs to another run, and stands beside its execution
+    only.
+
+    Args:
+        answer: The answer.
+    """
+    said = [
+        words.decision(decision.approved, decision.by, decision.note, decision.decided)
+        for decision in answer.decisions
+    ]
+    lines = [
+        f"{text} (run {decision.run})"
+        for text, decision in zip(said, answer.decisions, strict=True)
+    ]
+    for found in answer.approvals:
+        text = words.recorded_approval(dict(found.details))
+        if text and text not in said:
+            lines.append(f"{text} (execution {found.execution})")
+    return lines
+
+
+def _verdicts(answer: Answer) -> list[Approval]:
+    """Returns what judged models by itself; what a person decided is said in other words."""
+    return [found for found in answer.approvals if APPROVAL not in found.type]
+
+
+def _blessing(answer: Answer, found: Approval) -> str:
     graph = answer.graph
     models = ", ".join(words.artifact_title(graph.artifacts[key]) for key in found.models)
     verdict = found.verdict or "judged"
     parts = [f"{models or 'the model'} {verdict} by {found.by} (execution {found.execution})"]
-    parts.append(words.time(found.recorded))
+    parts.append(utc(found.recorded))
     parts.append(words.metrics(found.metrics))
     parts += [
         f"compared with {words.artifact_title(graph.artifacts[key])}" for key in found.baselines

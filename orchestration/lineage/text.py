@@ -10,6 +10,7 @@ from orchestration.lineage import words
 from orchestration.lineage.answer import Answer
 from orchestration.lineage.summary import summary
 from orchestration.lineage.tree import Branch, tree
+from orchestration.times import utc
 
 #: A longer tree is not read; ``--json`` has it all.
 _MAX_NODES = 300
@@ -17,7 +18,13 @@ _MAX_CHILDREN = 20
 _MAX_MODELS = 20
 
 _STATE_STYLES = {"FAILED": "bold red", "CANCELED": "bold red", "CACHED": "cyan"}
-_TITLE_STYLES = {"artifact": "green", "execution": "bold", "file": "yellow", "remark": "dim"}
+_TITLE_STYLES = {
+    "artifact": "green",
+    "execution": "bold",
+    "file": "yellow",
+    "decision": "bold",
+    "remark": "dim",
+}
 
 
 def answer_text(answer: Answer) -> RenderableType:
@@ -70,7 +77,7 @@ def model_rows(answer: Answer) -> list[list[str]]:
         [
             str(model.artifact),
             words.one_line(model.run),
-            words.time(model.recorded),
+            utc(model.recorded),
             blessed[model.blessed],
             words.metrics(model.metrics),
             words.one_line(", ".join(model.pushed)),

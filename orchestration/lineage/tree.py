@@ -7,6 +7,7 @@ from orchestration.lineage import words
 from orchestration.lineage.answer import Answer
 from orchestration.lineage.data_files import InputFiles
 from orchestration.lineage.graph import BACK, COMPLETE, Artifact, Execution, Kind, Links
+from orchestration.lineage.walk import APPROVAL
 from orchestration.lineage.words import relation
 
 _MAX_DEPTH = 60
@@ -18,7 +19,7 @@ class Branch:
 
     Attributes:
         key: The graph's node; empty for a file or a remark.
-        kind: ``artifact``, ``execution``, ``file`` or ``remark``.
+        kind: ``artifact``, ``execution``, ``file``, ``decision`` or ``remark``.
         relation: What it is to the node above, such as ``model`` or ``made by``.
         title: What it is.
         state: The state of an execution that is not complete.
@@ -75,6 +76,7 @@ def tree(answer: Answer, *, max_nodes: int, max_children: int) -> tuple[list[Bra
         if branch.key in followed:
             branch.is_repeated = bool(children)
             continue
+        branch.children += beneath.rejections(item.node)
         if item.is_followed:
             followed.add(branch.key)
             branch.children += beneath.files(item.node, max_children)
@@ -108,6 +110,7 @@ class _Beneath:
         self._links = Links(answer.graph)
         self._is_back = answer.graph.direction == BACK
         self._files = {item.artifact: item for item in answer.data}
+        self._decisions = answer.decisions
         self._judging = {approval.execution for approval in answer.approvals}
         if self._is_back:
             self._judging -= self._origins()
@@ -134,6 +137,19 @@ class _Beneath:
             for key in keys
             if key in self._files
             for branch in file_branches(self._files[key], most)
+        ]
+
+    def rejections(self, node: Artifact | Execution) -> list[Branch]:
+        """Returns the decisions against a model; one for it is a property of what it has made."""
+        if not isinstance(node, Execution) or APPROVAL not in node.type:
+            return []
+        return [
+            Branch(
+                kind="decision",
+                title=words.decision(False, decision.by, decision.note, decision.decided),
+            )
+            for decision in self._decisions
+            if decision.run == node.run and not decision.approved
         ]
 
     def _origins(self) -> set[int]:

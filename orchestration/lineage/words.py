@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestration.lineage.data_files import DataFile, InputFiles
-from orchestration.lineage.graph import PUSHED_MODEL, Artifact, Execution, Kind
+from orchestration.lineage.graph import BLESSING_SUFFIX, PUSHED_MODEL, Artifact, Execution, Kind
 from orchestration.lineage.run_facts import code_hash_of
 from orchestration.local.logs import without_controls
+from orchestration.times import utc
 
 #: The longest value of a property that is shown; ``--json`` has it whole.
 _LENGTH = 120
+
+#: A note says why a model was let through: it is shown as long as a line can be.
+_NOTE_LENGTH = 400
 
 #: So many digits tell a checksum from all others.
 _HASH_DIGITS = 12
@@ -94,7 +98,32 @@ def artifact_details(artifact: Artifact) -> list[str]:
     details = [artifact.uri] if artifact.uri else []
     if artifact.state not in ("LIVE", "UNKNOWN"):
         details.append(artifact.state)
-    return [one_line(detail) for detail in [*details, *_properties(artifact.properties)]]
+    properties = dict(artifact.properties)
+    if text := recorded_approval(properties):
+        details.append(text)
+    elif artifact.type.endswith(BLESSING_SUFFIX) and properties.get("blessed") in (0, 1):
+        details.append("blessed" if properties["blessed"] else "not blessed")
+        del properties["blessed"]
+    return [one_line(detail) for detail in [*details, *_properties(properties)]]
+
+
+def recorded_approval(properties: dict[str, Any]) -> str:
+    """Takes an approval out of the properties of an artifact or an execution.
+
+    Args:
+        properties: The properties; those that make up the approval are removed.
+
+    Returns:
+        The approval in words; empty where they hold none.
+    """
+    by = properties.get("approved_by")
+    if not by:
+        return ""
+    seconds = _seconds(str(properties.get("decided") or ""))
+    text = decision(True, str(by), str(properties.get("note") or ""), seconds)
+    for name in ("approved_by", "note", "decided", "blessed"):
+        properties.pop(name, None)
+    return text
 
 
 def execution_title(execution: Execution) -> str:
@@ -104,14 +133,16 @@ def execution_title(execution: Execution) -> str:
 
 def execution_details(execution: Execution) -> list[str]:
     """Returns what there is to say of an execution beside its state."""
-    details = [time(execution.recorded)]
+    details = [utc(execution.recorded)]
     if execution.run:
         details.append(f"run {execution.run}")
     if code := code_hash_of(execution):
         details.append(f"code {short_hash(code)}")
     if execution.metrics:
         details.append(metrics(execution.metrics))
-    return [one_line(text) for text in [*details, *_properties(execution.properties)] if text]
+    properties = dict(execution.properties)
+    details.append(recorded_approval(properties))
+    return [one_line(text) for text in [*details, *_properties(properties)] if text]
 
 
 def file_title(file: DataFile) -> str:
@@ -152,15 +183,18 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
-def time(seconds: float) -> str:
-    """Returns a time such as ``2026-11-26 02:00:00 UTC``; empty where it is not known."""
-    if seconds <= 0:
-        return ""
-    try:
-        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    except (OverflowError, ValueError, OSError):
-        return ""
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+def decision(approved: bool, by: str, note: str, seconds: float) -> str:
+    """Returns a person's decision, such as ``approved by Ann Lee, TIME UTC: looks good``.
+
+    Args:
+        approved: Whether the model may be pushed.
+        by: Who has decided.
+        note: Why; may be empty.
+        seconds: When, seconds since 1970.
+    """
+    said = f"{'approved' if approved else 'rejected'} by {one_line(by, _NOTE_LENGTH)}"
+    said = ", ".join(filter(None, [said, utc(seconds)]))
+    return f"{said}: {one_line(note, _NOTE_LENGTH)}" if note else said
 
 
 def short_hash(text: str) -> str:
@@ -178,6 +212,14 @@ def one_line(value: Any, length: int = _LENGTH) -> str:
 
 #: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 _DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def _seconds(moment: str) -> float:
+    """Returns a time of ISO 8601 in seconds since 1970; 0 where it is none."""
+    try:
+        return datetime.datetime.fromisoformat(moment).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _properties(properties: Mapping[str, Any]) -> list[str]:

@@ -9,10 +9,12 @@ import pathlib
 import sys
 from typing import Any
 
+from components.charts.evaluation_files import ALL, read_evaluation, read_validation, slice_text
+from components.charts.thresholds import Check, checks
 from components.kubeflow_metrics import evaluation_metrics
 
 
-def read_evaluation(uri: str) -> dict[str, Any]:
+def evaluation_result(uri: str) -> dict[str, Any]:
     """Reads metrics and missed thresholds.
 
     Args:
@@ -20,7 +22,7 @@ def read_evaluation(uri: str) -> dict[str, Any]:
 
     Returns:
         ``metrics``: numbers by metric name, over all examples; ``missed``: a line for every
-        threshold that was not reached.
+        threshold that was not reached; ``thresholds``: every threshold with what was measured.
     """
     import tensorflow_model_analysis as tfma
 
@@ -32,6 +34,21 @@ def read_evaluation(uri: str) -> dict[str, Any]:
             for validation in result.metric_validations_per_slice
             for failure in validation.failures
         ],
+        "thresholds": [
+            _threshold(check) for check in checks(read_evaluation(uri), read_validation(uri))
+        ],
+    }
+
+
+def _threshold(check: Check) -> dict[str, Any]:
+    return {
+        "metric": check.metric,
+        "slice": check.where,
+        "of_all_examples": check.where == slice_text(ALL),
+        "demand": check.demand,
+        "measured": check.measured,
+        "baseline": check.baseline,
+        "reached": check.reached,
     }
 
 
@@ -47,4 +64,6 @@ def _missed(failure: Any) -> str:
 
 
 if __name__ == "__main__":
-    pathlib.Path(sys.argv[2]).write_text(json.dumps(read_evaluation(sys.argv[1])), encoding="utf-8")
+    pathlib.Path(sys.argv[2]).write_text(
+        json.dumps(evaluation_result(sys.argv[1])), encoding="utf-8"
+    )

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import shlex
 import signal
 import time
 from typing import Protocol
@@ -12,9 +13,10 @@ import psutil
 
 from components.errors import PipelineError, RunError
 from components.execution_outcome import outcome
+from orchestration.approval_wait import waiting_note
 from orchestration.local import run_record
 from orchestration.local.container import Containers, Ending, missing_artifact, prepare_folder
-from orchestration.local.logs import error_line
+from orchestration.local.logs import error_line, last_lines
 from orchestration.local.run_record import RunFolder, RunRecord, StepRecord
 from orchestration.local.step_launcher import Exited, Started, StepLauncher
 from orchestration.local.tfx_node import node_of
@@ -158,7 +160,8 @@ class Executor:
         prepare_folder(step, folder, self._record.folders)
         record.attempts += 1
         record.state = run_record.RUNNING
-        record.started, record.ended, record.message = run_record.now(), None, None
+        record.started, record.ended = run_record.now(), None
+        record.message = waiting_note(step.args, record.started, self._approve_command())
         container = self._containers.container(
             step,
             folder,
@@ -177,6 +180,11 @@ class Executor:
             step.name, container.argv, container.environment, container.folder, log
         )
         self._save()
+
+    def _approve_command(self) -> str:
+        home = self._folder.path.parent.parent.absolute()
+        words = ("complaint-pipeline", "approve", self._record.id, "--home", str(home))
+        return f"{shlex.join(words)} --by NAME"
 
     def _ending(self) -> Ending:
         """How the run has gone so far, as Argo says it (workflow/controller/operator.go)."""
@@ -212,6 +220,7 @@ class Executor:
                 failure = result.failure
             if failure is None:
                 record.state = run_record.SUCCEEDED
+                record.message = None
                 record.cached = result.cached if result is not None else False
                 self._save()
                 return
@@ -248,7 +257,13 @@ class Executor:
             return None
         if event.code < 0:
             return f"it was killed by {signal.Signals(-event.code).name}"
-        line = error_line(self._folder.log(event.name), attempt.log_start)
+        log = self._folder.log(event.name)
+        own = f"{attempt.step.argument('--node_id')}: "
+        for last in last_lines(log, 1, attempt.log_start):
+            if last.startswith(own):
+                # The entry point's word on an error that was written for the user.
+                return last.removeprefix(own)
+        line = error_line(log, attempt.log_start)
         if line is not None and line.startswith(_OWN_ERRORS):
             # Written for the user, and whole.
             return line.partition(": ")[2]

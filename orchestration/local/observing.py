@@ -183,6 +183,7 @@ def view_of(record: RunRecord, resources: Mapping[str, Resources]) -> RunView:
         resources=resources,
         metrics=finite_numbers(record.result.get("metrics")),
         result=record.result,
+        attempts=record.attempts,
     )
 
 

@@ -154,6 +154,7 @@ def resume_plan(folder: RunFolder, package: WorkflowPackage) -> Plan:
     for step in record.steps:
         if step.state != run_record.SUCCEEDED:
             step.state, step.message = run_record.PENDING, None
+            step.started, step.ended = None, None
     if workflow.exit_step is not None:
         record.step(workflow.exit_step.name).state = run_record.PENDING
     own = metadata_session.own_store(workflow, record.folders)

@@ -70,6 +70,19 @@ class StepRecord:
 
 
 @dataclasses.dataclass
+class RunAttempt:
+    """One attempt of a run: its first start, or a retry.
+
+    Attributes:
+        started: Start, seconds since 1970.
+        ended: End, seconds since 1970; ``None`` while it goes on, or where nobody saw the end.
+    """
+
+    started: float
+    ended: float | None = None
+
+
+@dataclasses.dataclass
 class RunRecord:
     """How a run went, and everything that resuming it needs.
 
@@ -84,9 +97,10 @@ class RunRecord:
         steps: Every step, in order.
         state: The run's state; ``Running`` also where a run has died without a word:
             ``RunFolder.observe`` tells.
-        started: Start, seconds since 1970.
-        ended: End, seconds since 1970.
+        started: Start of the first attempt, seconds since 1970.
+        ended: End of the last attempt, seconds since 1970.
         result: The pushed model and its evaluation, as far as the run came.
+        attempts: The first start and every retry, in order.
     """
 
     id: str
@@ -101,6 +115,14 @@ class RunRecord:
     started: float = 0.0
     ended: float | None = None
     result: dict[str, Any] = dataclasses.field(default_factory=dict)
+    attempts: list[RunAttempt] = dataclasses.field(default_factory=list)
+
+    def begin(self) -> None:
+        """Begins an attempt: the first, or a retry, which leaves the run's start as it is."""
+        attempt = RunAttempt(started=now())
+        self.attempts.append(attempt)
+        self.started = self.started or attempt.started
+        self.state, self.ended = RUNNING, None
 
     def close(self, state: str) -> None:
         """Ends the run, and with it what has not come to an end.
@@ -114,6 +136,8 @@ class RunRecord:
             elif step.state == PENDING:
                 step.state = OMITTED
         self.state, self.ended = state, now()
+        if self.attempts:
+            self.attempts[-1].ended = self.ended
 
     def step(self, name: str) -> StepRecord:
         """Returns the record of a step."""
@@ -306,8 +330,9 @@ class Runs:
 def _check_times(record: RunRecord) -> None:
     """Refuses a time that is none."""
     times = [record.started, record.ended]
-    for step in record.steps:
-        times += [step.started, step.ended]
+    parts: list[StepRecord | RunAttempt] = [*record.steps, *record.attempts]
+    for part in parts:
+        times += [part.started, part.ended]
     for time_of in times:
         if time_of is not None and not 0 <= time_of <= _LATEST:
             raise ValueError(f"{time_of} is no time")

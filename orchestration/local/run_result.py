@@ -34,8 +34,9 @@ def run_result(
         launcher: The warm host, to read the evaluation in.
 
     Returns:
-        As far as the run came: ``evaluation`` (URI), ``blessed``, ``metrics``, ``missed``
-        (thresholds), ``pushed`` and ``pushed_model`` (where the model was pushed to).
+        As far as the run came: ``evaluation`` (URI), ``blessed``, ``metrics``, ``thresholds``
+        with what was measured, ``missed`` (those not reached, in words), ``pushed`` and
+        ``pushed_model`` (where the model was pushed to).
 
     Raises:
         MetadataError: If the store does not answer.

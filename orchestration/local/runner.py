@@ -104,8 +104,7 @@ def _go(
     # gRPC would look for the metadata server on this machine by way of an http_proxy; the steps
     # inherit this.
     os.environ["no_grpc_proxy"] = "127.0.0.1,localhost,::1"  # noqa: SIM112 (gRPC's name)
-    record.state, record.ended = run_record.RUNNING, None
-    record.started = run_record.now()
+    record.begin()
     folder.write(record)
     hint = f"resume with: {resume_command(record.id, home)}"
     state = run_record.FAILED

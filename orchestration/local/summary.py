@@ -7,7 +7,11 @@ from rich.table import Table
 
 from orchestration.local.observing import view_of
 from orchestration.local.run_record import RunRecord
+from orchestration.run_outcome import headline, outcome_rows
 from orchestration.run_view import run_json
+
+#: What the names of those metrics end with that are whole numbers.
+_COUNT = "example_count"
 
 
 def metrics_table(record: RunRecord) -> Table | None:
@@ -19,31 +23,16 @@ def metrics_table(record: RunRecord) -> Table | None:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     for name, value in metrics.items():
-        table.add_row(name, f"{value:,.4f}".rstrip("0").rstrip("."))
+        is_count = name.endswith(_COUNT)
+        table.add_row(name, f"{value:,.0f}" if is_count else f"{value:,.4f}")
     return table
 
 
 def verdict(record: RunRecord) -> list[str]:
     """Returns a line each on how the run went, the blessing and the pushed model."""
-    took = (record.ended or 0) - record.started
-    cached = sum(1 for step in record.steps if step.cached)
-    lines = [
-        f"run {record.id}: {record.state} in {took:.0f} s, "
-        f"{cached} of {len(record.steps)} steps from the cache"
-    ]
-    result = record.result
-    if "problem" in result:
-        lines.append(result["problem"])
-    if "blessed" in result:
-        missed = "; ".join(result.get("missed") or ["see the evaluation"])
-        lines.append("blessed: yes" if result["blessed"] else f"blessed: no ({missed})")
-    if "pushed" in result:
-        lines.append(
-            f"pushed model: {result['pushed_model']}"
-            if result["pushed"]
-            else "pushed model: none, because the model was not blessed"
-        )
-    return lines
+    view = view_of(record, {})
+    lines = [f"{name}: {text}" for name, text in outcome_rows(view)]
+    return [f"run {record.id}: {headline(view)}", *lines]
 
 
 def summary_json(record: RunRecord) -> dict[str, Any]:

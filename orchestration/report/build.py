@@ -9,6 +9,7 @@ import sys
 
 import ml_metadata
 
+from components.approvals import decisions
 from components.charts.artifacts import sections_of
 from components.charts.section import Note, Section, Table
 from components.errors import MetadataError
@@ -19,8 +20,10 @@ from orchestration.local.observing import LocalRuns, workflow_of
 from orchestration.metadata_client import connect
 from orchestration.report import page
 from orchestration.report.run_artifacts import artifacts_of_run
-from orchestration.report.run_sections import steps_section, summary_section, utc
+from orchestration.report.run_sections import steps_section, summary_section
+from orchestration.run_outcome import headline
 from orchestration.run_view import RunView
+from orchestration.times import utc
 from orchestration.workflow import Workflow
 
 
@@ -44,12 +47,12 @@ def write_report(
         PipelineError: If the store does not answer, or the file cannot be written.
     """
     sections = [
-        summary_section(view),
+        summary_section(view, decisions(store, view.id)),
         steps_section(view, workflow),
         *sections_of(artifacts_of_run(store, view.id), with_missing=True),
         _lineage_section(store, view.id, home),
     ]
-    page.write(out, page.render(view.name, f"{view.state}, {utc(view.started)}", sections))
+    page.write(out, page.render(view.name, f"{headline(view)}, {utc(view.started)}", sections))
 
 
 def _lineage_section(store: ml_metadata.MetadataStore, run_id: str, home: pathlib.Path) -> Section:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from plotly import graph_objects
 
 from components.charts.drift import distances
+from components.charts.evaluation import metric_cell
 from components.charts.feature_statistics import SplitStatistics, read_statistics
 from components.charts.schema import read_schema, schema_changes, schema_changes_table
 from components.charts.section import Block, Cell, Chart, Note, Section, Table, label
@@ -18,8 +19,9 @@ from orchestration.local.observing import LocalRuns
 from orchestration.metadata_client import connect
 from orchestration.report import page
 from orchestration.report.run_artifacts import artifacts_of_run
-from orchestration.report.run_sections import utc
-from orchestration.run_comparison import Comparison, Metric, cached_steps
+from orchestration.run_comparison import Comparison, Metric
+from orchestration.run_outcome import cached_steps
+from orchestration.times import utc
 
 _TRAIN = "train"
 
@@ -63,14 +65,13 @@ def _artifacts(comparison: Comparison, home: pathlib.Path) -> list[Mapping[str, 
 def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artifact]]) -> Section:
     rows: list[Sequence[Cell]] = []
     for index, run in enumerate(comparison.runs):
-        seconds = None if run.started is None or run.ended is None else run.ended - run.started
         rows.append(
             (
                 index + 1,
                 run.name,
                 run.state,
                 utc(run.started),
-                seconds,
+                run.seconds,
                 cached_steps(run),
                 run.result.get("blessed"),
                 run.result.get("pushed"),
@@ -79,7 +80,7 @@ def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artif
             )
         )
     table = Table(
-        title="Runs",
+        title="How the runs went",
         columns=(
             "",
             "run",
@@ -93,6 +94,7 @@ def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artif
             "code hash",
         ),
         rows=rows,
+        decimals={"seconds": 1},
     )
     return Section(id="runs", title="Runs", blocks=[table])
 
@@ -104,13 +106,23 @@ def _metrics_section(comparison: Comparison) -> Section:
             id="metrics", title="Metrics", blocks=[Note(text="None of the runs has metrics.")]
         )
     rows = [
-        (metric.name, *metric.values, *metric.differences[1:], _best(metric))
+        (
+            metric.name,
+            *(
+                metric_cell(metric.name, value)
+                for value in (*metric.values, *metric.differences[1:])
+            ),
+            _best(metric),
+        )
         for metric in comparison.metrics
     ]
+    numbers = [*names, *(f"{name} less run 1" for name in names[1:])]
     table = Table(
-        title="Metrics",
-        columns=("metric", *names, *(f"{name} less run 1" for name in names[1:]), "best"),
+        title="All metrics, and their differences to run 1",
+        columns=("metric", *numbers, "best"),
         rows=rows,
+        decimals=dict.fromkeys(numbers, 4),
+        note="The best calibration, mean prediction over mean label, is the one nearest to 1.",
     )
     return Section(id="metrics", title="Metrics", blocks=[*_chart(comparison), table])
 
@@ -132,7 +144,7 @@ def _chart(comparison: Comparison) -> list[Block]:
         for index, name in enumerate(_columns(comparison))
     ]
     description = f"{len(drawn)} metrics of {len(comparison.runs)} runs; the table has the numbers."
-    return [Chart(title="Metrics", figure=figure(*traces), description=description)]
+    return [Chart(title="Metrics side by side", figure=figure(*traces), description=description)]
 
 
 def _parameters_section(comparison: Comparison) -> Section:
@@ -140,7 +152,11 @@ def _parameters_section(comparison: Comparison) -> Section:
     if comparison.parameters:
         rows = [(item.name, *item.values) for item in comparison.parameters]
         blocks = [
-            Table(title="Parameters", columns=("parameter", *_columns(comparison)), rows=rows)
+            Table(
+                title="Parameters of the runs",
+                columns=("parameter", *_columns(comparison)),
+                rows=rows,
+            )
         ]
     return Section(id="parameters", title="Parameters", blocks=blocks)
 
@@ -182,6 +198,8 @@ def _columns(comparison: Comparison) -> list[str]:
 
 
 def _best(metric: Metric) -> str | None:
+    if metric.are_equal and None not in metric.values:
+        return "equal"
     return ", ".join(f"run {index + 1}" for index in metric.best) or None
 
 

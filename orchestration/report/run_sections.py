@@ -1,16 +1,20 @@
 """How a run went: its summary, its steps over time, and its graph."""
 
-import datetime
+import itertools
 from collections.abc import Mapping, Sequence
 
 from plotly import graph_objects
 
-from components.charts.section import Cell, Chart, Note, Section, Table, label
+from components.approvals import Decision
+from components.charts.section import Block, Box, Cell, Chart, Diagram, Note, Section, Table, label
 from components.charts.style import figure
-from orchestration.lineage.layout import LAYER_PIXELS, layout
+from orchestration.graph_layout import BoxSize, layout, without_implied
+from orchestration.lineage import words
 from orchestration.local import run_record
-from orchestration.local.run_record import StepRecord
+from orchestration.local.run_record import RunAttempt, StepRecord
+from orchestration.run_outcome import duration, headline, outcome_rows
 from orchestration.run_view import RunView
+from orchestration.times import utc
 from orchestration.workflow import Resources, Workflow
 
 _GIB = 1024**3
@@ -29,30 +33,31 @@ _LEVELS = {run_record.SUCCEEDED: "good", run_record.FAILED: "failure"}
 
 _ROW_HEIGHT = 34
 _MARGINS = 90
-_LAYER_HEIGHT = 52
+
+#: Two side by side fit on a phone.
+_BOX = BoxSize(width=152, height=46, gap_x=16, gap_y=34)
 
 
-def summary_section(view: RunView) -> Section:
-    """Returns what the run was, and what came out."""
-    took = _seconds(view.started, view.ended)
-    state = f"{view.state} in {took:,.0f} s" if took is not None else view.state
-    blocks: list[Note | Table] = [Note(text=state, level=_LEVELS.get(view.state, "warning"))]
+def summary_section(view: RunView, decisions: Sequence[Decision] = ()) -> Section:
+    """Returns what the run was, and what came out.
+
+    Args:
+        view: The run.
+        decisions: What people have decided on its model, the oldest first.
+    """
+    level = _LEVELS.get(view.state, "warning")
+    blocks: list[Block] = [Note(text=headline(view), level=level)]
     if view.message:
         blocks.append(Note(text=view.message, level="failure"))
-    result = view.result
     rows: list[Sequence[Cell]] = [
         ("run", view.name),
         ("workflow", view.pipeline),
         ("started", utc(view.started)),
         ("ended", utc(view.ended)),
+        *outcome_rows(view),
+        *(("approval", _decision_text(decision)) for decision in decisions),
+        *sorted(view.labels.items()),
     ]
-    if "blessed" in result:
-        rows.append(("blessed", bool(result["blessed"])))
-    for missed in result.get("missed") or ():
-        rows.append(("threshold missed", str(missed)))
-    if "pushed" in result:
-        rows.append(("pushed to", str(result.get("pushed_model") or "not pushed")))
-    rows += [(name, value) for name, value in sorted(view.labels.items())]
     blocks.append(Table(title="The run", columns=("", ""), rows=rows))
     if view.parameters:
         blocks.append(
@@ -72,26 +77,19 @@ def steps_section(view: RunView, workflow: Workflow | None) -> Section:
         view: The run.
         workflow: Its workflow, or ``None`` where it cannot be read.
     """
-    blocks: list[Chart | Table] = []
+    blocks: list[Block] = []
     timed = [step for step in view.steps if step.started is not None]
     if timed:
-        blocks.append(_gantt(timed, view.started))
+        blocks.append(_gantt(timed, view.attempts))
     if workflow is not None:
         blocks.append(_graph(view.steps, workflow))
     blocks.append(_step_table(view.steps, view.resources))
     return Section(id="steps", title="Steps", blocks=blocks)
 
 
-def utc(seconds: float | None) -> str | None:
-    """Returns a time such as ``2026-11-26 02:00:00 UTC``."""
-    if seconds is None:
-        return None
-    zoned = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-    return zoned.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _gantt(steps: Sequence[StepRecord], start: float | None) -> Chart:
-    zero = min(step.started or 0.0 for step in steps) if start is None else start
+def _gantt(steps: Sequence[StepRecord], attempts: Sequence[RunAttempt]) -> Chart:
+    zero = min(step.started or 0.0 for step in steps)
+    waits = [wait for wait in _waits(attempts) if wait[0] >= zero]
     traces = []
     for kind in _kinds(steps):
         own = [step for step in steps if _kind(step) == kind]
@@ -100,7 +98,7 @@ def _gantt(steps: Sequence[StepRecord], start: float | None) -> Chart:
                 name=kind,
                 orientation="h",
                 y=[label(step.name) for step in own],
-                base=[(step.started or zero) - zero for step in own],
+                base=[_working_seconds(zero, step.started or zero, waits) for step in own],
                 x=[_seconds(step.started, step.ended) or 0.0 for step in own],
                 marker_color=_COLOURS.get(kind, "#000000"),
                 hovertemplate="%{y}: %{x:.1f} s, from %{base:.1f} s<extra></extra>",
@@ -111,7 +109,7 @@ def _gantt(steps: Sequence[StepRecord], start: float | None) -> Chart:
         *traces,
         barmode="overlay",
         height=_MARGINS + _ROW_HEIGHT * len(steps),
-        xaxis={"title": {"text": "seconds since the run began"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "seconds from the first step"}, "rangemode": "tozero"},
         yaxis={"categoryorder": "array", "categoryarray": names[::-1]},
         showlegend=True,
     )
@@ -120,61 +118,76 @@ def _gantt(steps: Sequence[StepRecord], start: float | None) -> Chart:
         title="Steps over time",
         figure=made,
         description=f"{len(steps)} steps; the longest is {longest.name} with "
-        f"{_seconds(longest.started, longest.ended) or 0.0:,.1f} s.",
+        f"{_seconds(longest.started, longest.ended) or 0.0:,.1f} s. {_retry_text(waits)}".strip(),
     )
 
 
-def _graph(steps: Sequence[StepRecord], workflow: Workflow) -> Chart:
-    names = [step.name for step in workflow.steps]
-    edges = [(before, step.name) for step in workflow.steps for before in step.dependencies]
-    placed = layout(names, edges)
-    # In layers from 0 downwards, and from 0 to 1 across.
-    places = {
-        name: (place.x / placed.width, -place.y / LAYER_PIXELS)
-        for name, place in placed.places.items()
-    }
-    states = {step.name: _kind(step) for step in steps}
-    xs: list[float | None] = []
-    ys: list[float | None] = []
-    for before, after in edges:
-        xs += [places[before][0], places[after][0], None]
-        ys += [places[before][1], places[after][1], None]
-    traces = [
-        graph_objects.Scatter(
-            x=xs, y=ys, mode="lines", line={"color": "#9AA4B0"}, hoverinfo="skip", showlegend=False
-        )
+def _decision_text(decision: Decision) -> str:
+    seconds = decision.milliseconds / 1000
+    return words.decision(decision.approved, decision.by, decision.note, seconds)
+
+
+def _waits(attempts: Sequence[RunAttempt]) -> list[tuple[float, float]]:
+    """Returns from when to when a run waited for a retry, as far as its end was seen."""
+    return [
+        (before.ended, after.started)
+        for before, after in itertools.pairwise(attempts)
+        if before.ended is not None
     ]
-    for kind in dict.fromkeys(states.get(step.name, run_record.PENDING) for step in workflow.steps):
-        own = [
-            step.name
-            for step in workflow.steps
-            if states.get(step.name, run_record.PENDING) == kind
-        ]
-        traces.append(
-            graph_objects.Scatter(
-                name=kind,
-                x=[places[name][0] for name in own],
-                y=[places[name][1] for name in own],
-                text=[label(name) for name in own],
-                mode="markers+text",
-                textposition="middle right",
-                cliponaxis=False,
-                marker={"size": 22, "symbol": "square", "color": _COLOURS.get(kind, "#000000")},
-                hovertemplate="%{text}<extra></extra>",
+
+
+def _working_seconds(start: float, end: float, waits: Sequence[tuple[float, float]]) -> float:
+    """Returns the seconds between two times without the waits between them."""
+    return end - start - sum(after - before for before, after in waits if after <= end)
+
+
+def _retry_text(waits: Sequence[tuple[float, float]]) -> str:
+    if not waits:
+        return ""
+    waited = ", ".join(duration(after - before) for before, after in waits)
+    return (
+        f"Waits for a retry are left out: {waited}. Of a step that ran again, the last attempt is "
+        "shown."
+    )
+
+
+def _graph(steps: Sequence[StepRecord], workflow: Workflow) -> Diagram:
+    records = {step.name: step for step in steps}
+    names = [step.name for step in workflow.steps]
+    edges = without_implied(
+        [(before, step.name) for step in workflow.steps for before in step.dependencies]
+    )
+    placed = layout(names, edges, _BOX)
+    boxes = []
+    for name, place in placed.places.items():
+        step = records.get(name, StepRecord(name=name))
+        seconds = _seconds(step.started, step.ended)
+        boxes.append(
+            Box(
+                x=place.x,
+                y=place.y,
+                name=name,
+                subtitle=_kind(step) + (f", {seconds:,.1f} s" if seconds is not None else ""),
+                colour=_COLOURS.get(_kind(step), "#000000"),
             )
         )
-    hidden = {"visible": False, "fixedrange": True}
-    rows = 1 + max(-y for _, y in places.values())
-    made = figure(
-        *traces,
-        # The names stand at the right of the nodes.
-        xaxis={**hidden, "range": [-0.05, 1.0]},
-        yaxis={**hidden, "range": [-rows + 0.5, 0.5]},
-        height=_MARGINS + _LAYER_HEIGHT * rows,
-        showlegend=True,
+    after = {name: [before for before, end in edges if end == name] for name in names}
+    lines = [
+        f"{name} ({_kind(records.get(name, StepRecord(name=name)))})"
+        + (f" after {' and '.join(after[name])}" if after[name] else "")
+        for name in names
+    ]
+    return Diagram(
+        title="Order of the steps",
+        description=f"{'; '.join(lines)}.",
+        note="A step waits for those whose arrows lead to it, and for all before them.",
+        boxes=boxes,
+        arrows=[placed.link(*edge) for edge in edges],
+        box_width=placed.box.width,
+        box_height=placed.box.height,
+        width=placed.width,
+        height=placed.height,
     )
-    order = " → ".join(step.name for step in workflow.steps)
-    return Chart(title="Graph", figure=made, description=f"In the order of dependence: {order}.")
 
 
 def _step_table(steps: Sequence[StepRecord], resources: Mapping[str, Resources]) -> Table:
@@ -210,6 +223,7 @@ def _step_table(steps: Sequence[StepRecord], resources: Mapping[str, Resources])
             "message",
         ),
         rows=rows,
+        decimals={"seconds": 1, "cpu seconds": 1, "cpus asked": 1},
     )
 
 

@@ -223,7 +223,6 @@ def test_nothing_runs_where_a_check_fails(
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (RunError("the loss\n was nan"), "Trainer: the loss was nan"),
         (ValueError("no  such\ncolumn"), "Trainer: ValueError: no such column"),
         (KeyError(), "Trainer: KeyError"),
         (SystemExit(3), "Trainer: SystemExit: 3"),
@@ -247,6 +246,23 @@ def test_one_line_stands_before_the_traceback_and_in_the_pods_status(
     assert first == line
     assert rest.startswith("Traceback (most recent call last):")
     assert termination_log.read_text() == line
+
+
+def test_an_error_that_is_written_for_the_user_has_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    termination_log: pathlib.Path,
+) -> None:
+    def run(*_: object) -> None:
+        raise RunError("rejected by Ann:\n calibration")
+
+    monkeypatch.setattr(entrypoint, "_run", run)
+
+    assert fails(capsys, "--", "--node_id", "Approval") == (
+        "Approval: rejected by Ann: calibration",
+        "",
+    )
+    assert termination_log.read_text() == "Approval: rejected by Ann: calibration"
 
 
 def test_a_long_line_is_cut_for_the_pods_status_between_characters(

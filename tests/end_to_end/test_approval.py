@@ -1,6 +1,7 @@
 """A run that waits for a person between Evaluator and Pusher."""
 
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ import pytest
 from tests.end_to_end.project import FEW_STEPS, Workplace, steps, succeeded, workplace
 
 pytestmark = pytest.mark.whole
+
+COMMAND = (sys.executable, "-m", "orchestration")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ class Waiting:
             if (
                 newest is not None
                 and "Waiting for: complaint-pipeline approve"
-                in (newest.read_text().rpartition("Traceback")[2])
+                in (newest.read_text().rpartition("rejected by")[2])
             ):
                 self.id = newest.parts[-4]
                 return
@@ -94,6 +97,9 @@ def test_a_model_is_pushed_only_once_somebody_has_approved_it(
     run = start(*place.run_command(workflow, *FEW_STEPS))
     run.until_it_waits()
     assert not (place.volume / "output/serving_model").exists()
+    status = place.command([*COMMAND, "status", run.id, "--home", str(place.home)])
+    command = f"complaint-pipeline approve {run.id} --home {place.home} --by NAME"
+    assert f"approval: waits for '{command}' if the model is blessed, until 2" in status.stdout
 
     rejected = run.approve("--by", "Ann Lee", "--note", "drifted", "--reject")
     failed = run.end()
@@ -116,6 +122,9 @@ def test_a_model_is_pushed_only_once_somebody_has_approved_it(
     assert record["result"]["pushed"]
     assert pathlib.Path(record["result"]["pushed_model"], "saved_model.pb").is_file()
     assert steps(record)["approval"]["attempts"] == 2
+    lineage = place.command([*COMMAND, "lineage", run.id, "--home", str(place.home)])
+    decisions = re.findall(r"(\w+ by .+), \S+ \S+ UTC(.*) \(run", lineage.stdout)
+    assert decisions == [("approved by Bob", ""), ("rejected by Ann Lee", ": drifted")]
 
 
 def test_a_run_that_has_ended_takes_no_approval(place: Workplace, workflow: pathlib.Path) -> None:

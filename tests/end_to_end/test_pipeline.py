@@ -72,6 +72,16 @@ def test_the_evaluation_reports_the_gate_and_the_metrics_beside_it(first: dict[s
     assert 0.6 < metrics["auc"] < 0.9
     assert 400 < metrics["example_count"] < 600
     assert {"binary_accuracy", "precision", "recall", "calibration"} <= set(metrics)
+    (threshold,) = first["result"]["thresholds"]
+    assert threshold == {
+        "metric": "auc",
+        "slice": "all examples",
+        "of_all_examples": True,
+        "demand": "at least 0.6",
+        "measured": pytest.approx(metrics["auc"]),
+        "baseline": None,
+        "reached": True,
+    }
 
 
 def test_memory_of_each_step_is_measured(first: dict[str, Any]) -> None:

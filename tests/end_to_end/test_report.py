@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import pathlib
 import shutil
@@ -76,6 +77,49 @@ def test_it_opens_without_a_network_and_draws_every_chart(report: pathlib.Path, 
     assert drawn
     assert each_is_drawn
     assert wide <= width
+
+
+def test_the_first_column_of_a_wide_table_stays_in_sight_on_a_phone(report: pathlib.Path) -> None:
+    with opened(report, 390) as found:
+        offsets = found.page.evaluate(
+            """[...document.querySelectorAll('div.table')]
+            .filter(region => region.scrollWidth > region.clientWidth + 20)
+            .map(region => {
+                region.scrollLeft = region.scrollWidth;
+                const name = region.querySelector('tbody th').getBoundingClientRect();
+                return name.left - region.getBoundingClientRect().left;
+            })"""
+        )
+
+    assert len(offsets) > 3
+    assert max(map(abs, offsets)) < 1
+
+
+def test_the_graph_of_the_steps_is_whole_on_a_phone(report: pathlib.Path) -> None:
+    with opened(report, 390) as found:
+        boxes = found.page.locator("figure.diagram rect.box").evaluate_all(
+            "all => all.map(box => box.getBoundingClientRect().toJSON())"
+        )
+        texts = found.page.locator("figure.diagram g").evaluate_all(
+            """all => all.map(group => {
+                const right = group.querySelector('.box').getBoundingClientRect().right;
+                const lines = [...group.querySelectorAll('text')];
+                return right - Math.max(...lines.map(line => line.getBoundingClientRect().right));
+            })"""
+        )
+
+    assert len(boxes) == 9
+    assert max(box["right"] for box in boxes) <= 390
+    assert not [
+        (one, other)
+        for one, other in itertools.combinations(boxes, 2)
+        if one["left"] < other["right"]
+        and other["left"] < one["right"]
+        and one["top"] < other["bottom"]
+        and other["top"] < one["bottom"]
+    ]
+    # No text leaves its box.
+    assert min(texts) > 0
 
 
 def test_its_parts_are_reached_by_links_and_named_for_screen_readers(

@@ -49,12 +49,34 @@ def test_a_metric_that_a_run_lacks_has_no_value_and_no_difference() -> None:
         ("example_count", (1.0, 2.0), ()),
         ("auc", (0.5, 0.5), ()),
         ("auc", (0.5, None), ()),
+        ("auc", (0.5, 0.5 + 1e-12), ()),
+        ("auc", (0.4, 0.5, 0.5 + 1e-12), (1, 2)),
+        ("calibration", (0.7, 1.25, 1.4), (1,)),
+        ("calibration", (0.75, 1.25), (0, 1)),
+        ("calibration_error", (0.2, 0.1), (1,)),
     ],
 )
 def test_the_best_of_a_metric_is_known_by_its_name(
     name: str, values: tuple[float | None, ...], best: tuple[int, ...]
 ) -> None:
     assert Metric(name, values).best == best
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "better"),
+    [
+        ("auc", (0.5, 0.7), True),
+        ("loss", (0.5, 0.7), False),
+        ("calibration", (1.4, 0.9), True),
+        ("calibration", (0.75, 1.25), None),
+        ("example_count", (1.0, 2.0), None),
+        ("auc", (0.5, None), None),
+    ],
+)
+def test_a_run_is_better_or_worse_than_the_first(
+    name: str, values: tuple[float | None, ...], better: bool | None
+) -> None:
+    assert Metric(name, values).is_better(1) is better
 
 
 def test_only_parameters_that_differ_are_kept_unless_all_are_asked_for() -> None:

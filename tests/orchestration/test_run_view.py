@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from components.errors import RunError
-from orchestration.local.run_record import StepRecord
+from orchestration.local.run_record import RunAttempt, StepRecord
 from orchestration.run_view import (
     RunView,
     finite_numbers,
@@ -70,6 +70,78 @@ def test_a_run_says_how_long_it_took(ended: float, took: str) -> None:
     assert f"run n: Succeeded in {took}\n" in text_of(
         run_page(view("Succeeded", started=0.0, ended=ended))
     )
+
+
+def test_a_retried_run_counts_from_its_first_start_and_says_so() -> None:
+    attempts = [RunAttempt(started=0.0, ended=10.0), RunAttempt(started=130.0, ended=132.0)]
+
+    page = text_of(run_page(view("Succeeded", started=0.0, ended=132.0, attempts=attempts)))
+
+    assert "run n: Succeeded in 2 min 12 s with 1 retry\n" in page
+    assert "time without waits: 12 s in 2 attempts\n" in page
+
+
+@pytest.mark.parametrize(("width", "is_said"), [(80, False), (120, True)])
+def test_the_list_says_that_a_run_was_retried_where_there_is_room(
+    width: int, is_said: bool
+) -> None:
+    attempts = [RunAttempt(started=0.0, ended=10.0), RunAttempt(started=130.0, ended=132.0)]
+    retried = view("Succeeded", started=0.0, ended=132.0, attempts=attempts)
+
+    table = text_of(runs_table([retried], width), width)
+
+    assert "2 min 12 s" in table
+    assert ("with 1 retry" in table) is is_said
+
+
+def test_the_time_without_waits_is_unknown_where_nobody_saw_an_end() -> None:
+    attempts = [RunAttempt(started=0.0), RunAttempt(started=130.0, ended=132.0)]
+
+    page = text_of(run_page(view("Succeeded", started=0.0, ended=132.0, attempts=attempts)))
+
+    assert "time without waits" not in page
+
+
+def test_a_page_has_the_auc_with_its_thresholds_the_blessing_and_the_push() -> None:
+    def threshold(metric: str, demand: str, *, baseline: float | None, reached: bool) -> object:
+        return {
+            "metric": metric,
+            "of_all_examples": True,
+            "demand": demand,
+            "measured": 0.7,
+            "baseline": baseline,
+            "reached": reached,
+        }
+
+    result = {
+        "thresholds": [
+            threshold("auc", "not below the baseline", baseline=0.71, reached=False),
+            threshold("auc", "at least 0.6", baseline=None, reached=True),
+            threshold("recall", "at least 0.1", baseline=None, reached=True),
+        ],
+        "blessed": False,
+        "missed": ["auc is 0.0100 below"],
+        "pushed": False,
+    }
+    steps = [
+        StepRecord("a", "Succeeded", cached=True),
+        StepRecord("b", "Succeeded", cached=False),
+    ]
+
+    page = text_of(
+        run_page(view("Succeeded", steps=steps, metrics={"auc": 0.7}, result=result)), 200
+    )
+
+    assert page.splitlines()[-4:] == [
+        "steps from the cache: 1 of 2",
+        "AUC: 0.7000 (at least 0.6: reached; not below the baseline of 0.7100: missed)",
+        "blessed: no (auc is 0.0100 below)",
+        "pushed model: none, because the model was not blessed",
+    ]
+
+
+def test_an_auc_without_thresholds_stands_alone() -> None:
+    assert "AUC: 0.7000\n" in text_of(run_page(view("Succeeded", metrics={"auc": 0.7})))
 
 
 def test_a_page_has_steps_message_and_address() -> None:

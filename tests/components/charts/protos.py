@@ -14,15 +14,20 @@ HOSTILE = "</script><script>alert(1)</script><b>$x^2$ {$5.00}</b> שלום عر�
 
 
 def text_feature(
-    name: str, counts: Mapping[str, float], *, unique: int = 0, missing: int = 0
+    name: str,
+    counts: Mapping[str, float],
+    *,
+    unique: int = 0,
+    values: int = 0,
+    missing: int = 0,
 ) -> statistics_pb2.FeatureNameStatistics:
-    """A feature of texts, each example with one or none."""
+    """A feature of texts, each example with one or none; some counts can be left out."""
     feature = statistics_pb2.FeatureNameStatistics(type=statistics_pb2.FeatureNameStatistics.STRING)
     feature.path.step.append(name)
     stats = feature.string_stats
     stats.unique = unique or len(counts)
     stats.avg_length = 5.5
-    _set_common(stats.common_stats, int(sum(counts.values())), missing)
+    _set_common(stats.common_stats, values or int(sum(counts.values())), missing)
     for rank, (value, count) in enumerate(sorted(counts.items(), key=lambda item: -item[1])):
         stats.rank_histogram.buckets.add(
             low_rank=rank, high_rank=rank, label=value, sample_count=count

@@ -83,7 +83,11 @@ def test_a_blessed_model_has_reached_its_thresholds(tmp_path: pathlib.Path) -> N
     assert section.id == "evaluation"
     assert notes(section) == [
         ("good", "The model is blessed: 1 threshold reached."),
-        ("info", "There was no blessed model to compare with: changes have no threshold."),
+        (
+            "info",
+            "No model had been blessed before, so there is no baseline: thresholds on the change "
+            "against one did not apply.",
+        ),
     ]
     assert tables(section)["Thresholds"].rows == [
         ["auc", "all examples", "at least 0.6", 0.75, "reached"]
@@ -162,8 +166,8 @@ def test_the_chart_of_slices_tells_its_numbers(compared: str) -> None:
 
     # The extremes of few examples are chance.
     assert chart.description == (
-        "auc of all examples: 0.75 (0.6181\u00a0to\u00a00.8819); of the slices with enough "
-        "examples, 0.7 (0.5499\u00a0to\u00a00.8501) for Loan is lowest and 0.8 "
+        "auc of all examples: 0.7500 (0.6181\u00a0to\u00a00.8819); of the slices with enough "
+        "examples, 0.7000 (0.5499\u00a0to\u00a00.8501) for Loan is lowest and 0.8000 "
         "(0.6625\u00a0to\u00a00.9375) for Bank highest. "
         "Not drawn: 1 slice, small or without a value."
     )

@@ -1,6 +1,7 @@
 """Sections as HTML: whole, and inert whatever the data are."""
 
 import html.parser
+import re
 from typing import Any
 
 import pytest
@@ -101,6 +102,41 @@ def test_a_chart_that_svg_cannot_draw_is_a_note() -> None:
 )
 def test_cells_are_short_and_readable(cell: Any, text: str) -> None:
     assert shown(cell) == text
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts"),
+    [
+        ((0.2225, 11.09, 1.625), ["0.2225", "11.0900", "1.6250"]),
+        ((0.5, 12345.678), ["0.500", "12,345.678"]),
+        ((561, 0.65369, 1.0), ["561", "0.6537", "1.0000"]),
+        ((0.5, 0.00001, 0.0), ["0.5000", "1e-05", "0.0000"]),
+        ((2.0, 3.0, None), ["2", "3", "-"]),
+    ],
+)
+def test_the_numbers_of_a_column_have_the_same_decimals(
+    cells: tuple[float | None, ...], texts: list[str]
+) -> None:
+    rows = [(f"row{index}:", cell) for index, cell in enumerate(cells)]
+
+    text = page(Table(title="t", columns=("", "value"), rows=rows)).text
+
+    assert re.findall(r"row\d: (\S+)", text) == texts
+
+
+def test_a_column_can_say_how_many_decimals_its_numbers_have() -> None:
+    table = Table(
+        title="t", columns=("x", "%"), rows=[("a", 10.0), ("b", 0.125)], decimals={"%": 2}
+    )
+
+    assert "a 10.00 b 0.12" in page(table).text
+
+
+def test_a_missing_value_is_at_the_right_below_numbers() -> None:
+    found = page(Table(title="t", columns=("x", "n"), rows=[("a", None), ("b", 1)]))
+
+    classes = [value for name, value in found.attributes if name == "class"]
+    assert classes.count("number") == 3
 
 
 def test_an_anchor_is_an_anchor() -> None:

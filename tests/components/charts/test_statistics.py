@@ -65,11 +65,29 @@ def test_each_feature_has_its_numbers_in_each_split(section: Section) -> None:
 def test_the_feature_that_differs_most_comes_first(section: Section) -> None:
     rows = tables(section)[_DISTANCE].rows
 
-    assert [row[:4] for row in rows] == [
-        ["zip_code", "L-infinity", 0.5, "10001"],
-        ["age", "Jensen-Shannon", pytest.approx(0.3958, abs=1e-4), None],
+    assert [row[:5] for row in rows] == [
+        ["zip_code", "L-infinity", 0.5, "exact", "10001"],
+        ["age", "Jensen-Shannon", pytest.approx(0.3958, abs=1e-4), "estimate", None],
     ]
     assert "zip_code differs most" in charts(section)["Distance between train and eval"].description
+
+
+def test_a_distance_from_a_list_that_was_cut_is_a_bound(tmp_path: pathlib.Path) -> None:
+    cut = text_feature("zip_code", {"08540": 50, "10001": 2}, unique=50, values=100)
+    uri = write_statistics(
+        tmp_path, {"train": [cut], "eval": [text_feature("zip_code", {"08540": 20, "33510": 30})]}
+    )
+
+    section = statistics_section(uri)
+
+    table = tables(section)[_DISTANCE]
+    (row,) = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert (row["distance"], row["accuracy"]) == (pytest.approx(0.58), "at least")
+    assert row["distance by TFDV"] == pytest.approx(0.6)
+    assert (row["its share in train, %"], row["its share in eval, %"]) == (None, 60)
+    chart = charts(section)["Distance between train and eval"]
+    assert "distance at least 0.58" in chart.description
+    assert [trace.name for trace in chart.figure.data] == ["L-infinity, at least"]
 
 
 def test_the_chart_of_missing_values_has_a_bar_for_each_split(section: Section) -> None:

@@ -3,6 +3,7 @@
 import math
 import pathlib
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -39,12 +40,16 @@ def _rows(seed: int, number: int, shift: float) -> list[dict[str, Any]]:
     ]
 
 
+#: Seed, number and shift of the rows of each split.
+_SPLITS = {"train": (1, 4000, 0.0), "eval": (2, 900, 0.4)}
+
+
 @pytest.fixture(scope="module")
 def protos() -> dict[str, Any]:
     import pyarrow
     from tensorflow_data_validation.statistics import stats_impl
 
-    rows = {"train": _rows(1, 4000, 0.0), "eval": _rows(2, 900, 0.4)}
+    rows = {split: _rows(*given) for split, given in _SPLITS.items()}
     return {
         split: stats_impl.generate_statistics_in_memory(
             pyarrow.RecordBatch.from_pylist(rows[split])
@@ -88,7 +93,8 @@ def test_distances_are_tfdvs_own(protos: dict[str, Any], splits: list[SplitStati
     train, evaluation = splits
     expected = _measured_by_tfdv(protos)
 
-    found = {each.feature: (each.measure, each.value) for each in distances(train, evaluation)}
+    distances_of = distances(train, evaluation)
+    found = {each.feature: (each.measure, each.by_tfdv) for each in distances_of}
 
     assert set(found) == set(expected) == set(train.features)
     for name, (measure, value) in expected.items():
@@ -99,6 +105,10 @@ def test_distances_are_tfdvs_own(protos: dict[str, Any], splits: list[SplitStati
     zips = train.text("zip")
     assert zips is not None
     assert zips.unique > len(zips.counts) == 1000
+    (measured,) = [each for each in distances_of if each.feature == "zip"]
+    rows = [Counter(row["zip"][0] for row in _rows(*given)) for given in _SPLITS.values()]
+    real = max(abs(rows[0][zip_] / 4000 - rows[1][zip_] / 900) for zip_ in {*rows[0], *rows[1]})
+    assert measured.value <= real <= measured.value + min(zips.counts.values()) / 4000
 
 
 def test_statistics_are_those_of_the_data(splits: list[SplitStatistics]) -> None:

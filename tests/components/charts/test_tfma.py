@@ -71,7 +71,11 @@ def test_a_first_model_has_nothing_to_compare_with(tmp_path: pathlib.Path) -> No
 
     assert notes(section) == [
         ("failure", "The model is not blessed: 1 of 1 threshold missed."),
-        ("info", "There was no blessed model to compare with: changes have no threshold."),
+        (
+            "info",
+            "No model had been blessed before, so there is no baseline: thresholds on the change "
+            "against one did not apply.",
+        ),
     ]
     assert len(charts(section)["ROC curve"].figure.data) == 3
 

@@ -199,3 +199,21 @@ def test_the_logs_of_a_bucket_are_read(tmp_path: pathlib.Path) -> None:
         file.write(path.read_bytes())
 
     assert training_epochs("ram://run") == {0: {"train_loss": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("values", "tick_format"),
+    [
+        ((0.65, 0.80), ",.3f"),
+        ((0.6512, 0.6519), ",.6f"),
+        ((12.0, 4012.0), ",.0f"),
+        ((0.5, 0.5), ",.4f"),
+        ((math.nan, math.nan), ",.4f"),
+    ],
+)
+def test_ticks_tell_apart_what_a_curve_shows(values: tuple[float, float], tick_format: str) -> None:
+    epochs = {epoch: {"val_auc": value} for epoch, value in enumerate(values)}
+
+    figure = curve_figure(epochs, "auc")
+
+    assert figure.layout.yaxis.tickformat == tick_format

@@ -1,15 +1,19 @@
 """Back from a model to the raw files: whole answers against the graph that was written by hand."""
 
 import pathlib
+import re
 from typing import Any
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from components.approvals import Decision, decide
 from components.errors import MetadataError
 from orchestration.lineage.answer import ask, to_json
 from orchestration.lineage.reader import Reader
 from orchestration.lineage.store import open_reader
+from orchestration.lineage.summary import summary
+from orchestration.lineage.tree import tree, walk
 from orchestration.metadata_target import SqliteTarget
 from tests.lineage_store import (
     CODE_HASH,
@@ -141,6 +145,7 @@ def test_it_says_who_has_approved_and_with_which_model_it_was_compared(reader: R
     assert [without(item, "recorded") for item in approvals] == [
         {
             "by": "Approval",
+            "type": "Approval",
             "execution": 12,
             "artifact": None,
             "models": (6,),
@@ -149,13 +154,14 @@ def test_it_says_who_has_approved_and_with_which_model_it_was_compared(reader: R
             "metrics": {},
             "details": {
                 "approved_by": "Ada [bold]<script>",
-                "decided": "2026-11-25",
+                "decided": "2026-11-25T07:00:00+00:00",
                 "note": "looks good",
             },
             "run": "run-2",
         },
         {
             "by": "Evaluator",
+            "type": "Evaluator",
             "execution": 11,
             "artifact": 7,
             "models": (6,),
@@ -299,3 +305,31 @@ def test_a_decision_that_the_cache_repeats_is_told_once(tmp_path: pathlib.Path) 
     approvals = answer(open_reader(SqliteTarget(path), None), "1")["approvals"]
 
     assert [item["execution"] for item in approvals] == [decided]
+
+
+def test_all_decisions_on_a_run_are_told_the_rejections_too(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "metadata.db"
+    store = sqlite_store(path)
+    write = StoreWriter(store)
+    model = write.artifact("Model", "/out/1")
+    write.execution("run-1", "Trainer", (), [("model", model)])
+    write.execution("run-1", "Approval", [("model", model)], state=mlmd.Execution.FAILED)
+    decide(store, "run-1", Decision(approved=False, by="Ann", note="calibration"))
+    decide(store, "run-1", Decision(approved=True, by="Ben"))
+    write.execution("run-2", "Approval", (), state=mlmd.Execution.RUNNING)
+    decide(store, "run-2", Decision(approved=True, by="Eve"))
+
+    found = ask(open_reader(SqliteTarget(path), None), "1", is_forward=False, home=None)
+
+    assert [(item.approved, item.by, item.note, item.run) for item in found.decisions] == [
+        (True, "Ben", "", "run-1"),
+        (False, "Ann", "calibration", "run-1"),
+    ]
+    lines = [text for name, text in summary(found) if name == "decision"]
+    assert [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME", line) for line in lines] == [
+        "approved by Ben, TIME (run run-1)",
+        "rejected by Ann, TIME: calibration (run run-1)",
+    ]
+    branches, _ = tree(found, max_nodes=50, max_children=9)
+    titles = [branch.title for branch in walk(branches) if branch.kind == "decision"]
+    assert [title.partition(",")[0] for title in titles] == ["rejected by Ann"]

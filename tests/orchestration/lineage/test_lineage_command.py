@@ -47,7 +47,7 @@ def test_the_tree_goes_from_the_model_to_the_files(four_runs: pathlib.Path) -> N
     assert f"/data/a.csv: 1,000 bytes, 10 rows, sha256 {SHA_A}" in text
     assert "tensorflow 2.15.1, tfx 1.15.1" in text
     assert "train-steps=110" in text
-    assert "approved_by Ada [bold]<script>" in text
+    assert "approved by Ada [bold]<script>, 2026-11-25 07:00:00 UTC: looks good" in text
     assert "taken from the cache by: CsvExampleGen (execution 6) CACHED" in text
     assert "Trainer (execution 9) FAILED" in text
     assert text.index("PushedModel 8") < text.index("Trainer (execution 10)") < text.rindex("a.csv")

@@ -105,7 +105,7 @@ def test_a_chosen_box_tells_what_it_is_and_dims_what_it_has_nothing_to_do_with(
     assert "execution-13" in far
     assert not {"artifact-6", "execution-10", "execution-1"} & set(far)
     assert "Approval" in text
-    assert "approved_by Ada [bold]<script>" in text
+    assert "approved by Ada [bold]<script>, 2026-11-25 07:00:00 UTC: looks good" in text
 
 
 def test_a_folded_box_hides_what_lies_behind_it_until_it_is_unfolded(

@@ -313,6 +313,49 @@ def test_resuming_runs_only_what_had_not_succeeded(
     assert (volume / "after").exists()
 
 
+def test_a_retry_leaves_the_start_of_the_run_and_adds_an_attempt(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    manifest = workflow([container("flaky", "test -e /tfx-data/mended", **CLAIM)])
+    with pytest.raises(RunError):
+        run(tmp_path, manifest, {"claim": volume})
+    failed = only_record(tmp_path)
+    (volume / "mended").touch()
+
+    record = resume(tmp_path, failed.id)
+
+    assert record.started == failed.started
+    first, second = record.attempts
+    assert (first.started, first.ended) == (failed.started, failed.ended)
+    assert failed.ended is not None
+    assert failed.ended <= second.started
+    assert second.ended == record.ended
+
+
+def test_a_step_that_a_retry_does_not_reach_has_no_times(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    steps = [
+        container("first", "test ! -e /tfx-data/broken", **CLAIM),
+        container("second", "false"),
+    ]
+    manifest = workflow(steps, dependencies={"second": ["first"]})
+    with pytest.raises(RunError):
+        run(tmp_path, manifest, {"claim": volume})
+    failed = only_record(tmp_path)
+    assert failed.step("second").started is not None
+    # As after a retry in which the first step's outputs were lost.
+    failed.step("first").state = "Failed"
+    Runs(tmp_path / "home").find(failed.id).write(failed)
+    (volume / "broken").touch()
+
+    with pytest.raises(RunError):
+        resume(tmp_path, failed.id)
+
+    second = only_record(tmp_path).step("second")
+    assert (second.state, second.started, second.ended) == ("Omitted", None, None)
+
+
 def test_a_run_that_has_succeeded_is_not_resumed(tmp_path: pathlib.Path) -> None:
     record = run(tmp_path, workflow([container("good", "true")]))
 

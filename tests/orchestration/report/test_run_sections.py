@@ -2,10 +2,11 @@
 
 import pytest
 
-from components.charts.section import Chart, Note, Table
+from components.approvals import Decision
+from components.charts.section import Chart, Diagram, Note, Table
 from orchestration.local import run_record
-from orchestration.local.run_record import StepRecord
-from orchestration.report.run_sections import memory, steps_section, summary_section, utc
+from orchestration.local.run_record import RunAttempt, StepRecord
+from orchestration.report.run_sections import memory, steps_section, summary_section
 from orchestration.run_view import RunView
 from orchestration.workflow import Resources
 from orchestration.workflow_parser import parse_workflow
@@ -60,16 +61,33 @@ def test_the_summary_says_how_it_ended_and_what_it_missed() -> None:
     assert notes == [("Failed in 42 s", "failure"), ("second: <b>broken</b>", "failure")]
     rows = tables(section.blocks)["The run"].rows
     assert ("started", "2023-11-14 22:13:20 UTC") in rows
-    assert ("blessed", False) in rows
-    assert ("threshold missed", "auc is 0.5; the least is 0.6") in rows
-    assert ("pushed to", "not pushed") in rows
+    assert ("steps from the cache", "1 of 3") in rows
+    assert ("blessed", "no (auc is 0.5; the least is 0.6)") in rows
+    assert ("pushed model", "none, because the model was not blessed") in rows
     assert ("code-hash", "abc") in rows
+
+
+def test_the_summary_says_who_has_decided_what() -> None:
+    decisions = [
+        Decision(approved=False, by="Ann", note="too few rows", milliseconds=1_700_000_000_000),
+        Decision(approved=True, by="Bo", note="", milliseconds=1_700_000_060_000),
+    ]
+
+    rows = tables(summary_section(view(), decisions).blocks)["The run"].rows
+
+    assert [text for name, text in rows if name == "approval"] == [
+        "rejected by Ann, 2023-11-14 22:13:20 UTC: too few rows",
+        "approved by Bo, 2023-11-14 22:14:20 UTC",
+    ]
 
 
 def test_a_run_that_goes_on_has_no_end() -> None:
     section = summary_section(view(state=run_record.RUNNING, ended=None, message=None))
 
-    assert section.blocks[0] == Note(text="Running", level="warning")
+    note = section.blocks[0]
+    assert isinstance(note, Note)
+    assert note.text.startswith("Running for ")
+    assert note.level == "warning"
 
 
 def test_each_step_has_a_bar_from_its_start_to_its_end() -> None:
@@ -77,9 +95,45 @@ def test_each_step_has_a_bar_from_its_start_to_its_end() -> None:
 
     (gantt,) = [block for block in section.blocks if isinstance(block, Chart)]
     cached, failed = gantt.figure.data
-    assert (cached.name, cached.base[0], cached.x[0]) == ("From the cache", 1.0, 10.0)
-    assert (failed.name, failed.base[0], failed.x[0]) == (run_record.FAILED, 11.0, 30.0)
+    assert (cached.name, cached.base[0], cached.x[0]) == ("From the cache", 0.0, 10.0)
+    assert (failed.name, failed.base[0], failed.x[0]) == (run_record.FAILED, 10.0, 30.0)
     assert gantt.description == "2 steps; the longest is second with 30.0 s."
+
+
+def test_a_retried_runs_bars_begin_at_the_first_step_without_the_wait() -> None:
+    attempts = [
+        RunAttempt(started=1_700_000_000.0, ended=1_700_000_011.0),
+        RunAttempt(started=1_700_003_611.0, ended=1_700_003_642.0),
+    ]
+    first, second, _ = view().steps
+    second.started, second.ended = 1_700_003_612.0, 1_700_003_641.0
+
+    section = steps_section(view(steps=[first, second], attempts=attempts), None)
+
+    (gantt,) = [block for block in section.blocks if isinstance(block, Chart)]
+    starts = [trace.base[0] for trace in gantt.figure.data]
+    assert starts == [0.0, 11.0]
+    assert "Waits for a retry are left out: 1 h 0 min." in gantt.description
+
+
+def test_bars_begin_at_0_where_only_the_retry_has_run_steps() -> None:
+    attempts = [
+        RunAttempt(started=1_700_000_000.0, ended=1_700_000_001.0),
+        RunAttempt(started=1_700_003_600.0, ended=1_700_003_620.0),
+    ]
+    step = StepRecord(
+        name="first",
+        state=run_record.SUCCEEDED,
+        attempts=2,
+        started=1_700_003_601.0,
+        ended=1_700_003_620.0,
+    )
+
+    section = steps_section(view(steps=[step], attempts=attempts), None)
+
+    (gantt,) = [block for block in section.blocks if isinstance(block, Chart)]
+    assert [list(trace.base) for trace in gantt.figure.data] == [[0.0]]
+    assert "Waits" not in gantt.description
 
 
 def test_what_a_step_used_stands_beside_what_it_asks_for() -> None:
@@ -92,36 +146,31 @@ def test_what_a_step_used_stands_beside_what_it_asks_for() -> None:
     assert (third["seconds"], third["peak memory"]) == (None, None)
 
 
-def test_the_graph_has_a_node_for_each_step_with_its_state() -> None:
+def test_the_diagram_has_a_box_for_each_step_with_its_state_in_words_and_colour() -> None:
     steps = [container(name, "true") for name in ("first", "second", "third")]
     parsed = parse_workflow(workflow(steps, dependencies={"second": ["first"]}))
 
-    graph = [block for block in steps_section(view(), parsed).blocks if isinstance(block, Chart)][1]
+    (diagram,) = [b for b in steps_section(view(), parsed).blocks if isinstance(b, Diagram)]
 
-    nodes = {trace.name: list(trace.text) for trace in graph.figure.data[1:]}
-    assert nodes == {
-        "From the cache": ["first"],
-        run_record.FAILED: ["second"],
-        run_record.OMITTED: ["third"],
+    boxes = {box.name: box for box in diagram.boxes}
+    assert {name: box.subtitle for name, box in boxes.items()} == {
+        "first": "From the cache, 10.0 s",
+        "second": "Failed, 30.0 s",
+        "third": "Omitted",
     }
+    assert len({box.colour for box in boxes.values()}) == 3
+    assert "second (Failed) after first" in diagram.description
 
 
-def test_a_step_is_below_all_that_it_depends_on_and_none_shares_a_place() -> None:
-    steps = [container(name, "true") for name in "abcde"]
-    dependencies = {"b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["a", "d"]}
-    parsed = parse_workflow(workflow(steps, dependencies=dependencies))
-    records = [StepRecord(name=name) for name in "abcde"]
+def test_an_arrow_leads_to_each_step_from_those_right_before_it() -> None:
+    steps = [container(name, "true") for name in "abc"]
+    parsed = parse_workflow(workflow(steps, dependencies={"b": ["a"], "c": ["a", "b"]}))
 
-    graph = next(
-        block
-        for block in steps_section(view(steps=records), parsed).blocks
-        if isinstance(block, Chart)
-    )
+    (diagram,) = [b for b in steps_section(view(), parsed).blocks if isinstance(b, Diagram)]
 
-    (nodes,) = graph.figure.data[1:]
-    places = dict(zip(nodes.text, zip(nodes.x, nodes.y, strict=True), strict=True))
-    assert places["a"][1] > places["b"][1] == places["c"][1] > places["d"][1] > places["e"][1]
-    assert len(set(places.values())) == len(places)
+    # That c waits for a follows from the others.
+    assert len(diagram.arrows) == 2
+    assert diagram.description.endswith("; c (Pending) after b.")
 
 
 @pytest.mark.parametrize(
@@ -129,8 +178,3 @@ def test_a_step_is_below_all_that_it_depends_on_and_none_shares_a_place() -> Non
 )
 def test_sizes(size: int | None, text: str | None) -> None:
     assert memory(size) == text
-
-
-def test_times_have_a_zone() -> None:
-    assert utc(None) is None
-    assert utc(0.0) == "1970-01-01 00:00:00 UTC"

@@ -1,4 +1,4 @@
-"""Places the nodes of a graph in layers, along the flow of data: from the files downwards."""
+"""Places the nodes of a graph as boxes in layers, along the flow of data, which is downwards."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 #: Rounds in which each layer is ordered by where its neighbours are; more change little.
 _ROUNDS = 6
 
-WIDTH = 190
-HEIGHT = 52
-_GAP_X = 26
-_GAP_Y = 44
 _MARGIN = 16
 
-#: From one layer to the next.
-LAYER_PIXELS = HEIGHT + _GAP_Y
+#: A link bends at least so much, in pixels.
+_LEAST_BEND = 18
+
+
+@dataclasses.dataclass(frozen=True)
+class BoxSize:
+    """The size of all boxes, and the gaps between them, in pixels."""
+
+    width: int = 190
+    height: int = 52
+    gap_x: int = 26
+    gap_y: int = 44
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,20 +38,40 @@ class Layout:
         places: Places by node.
         width: Width of all, in pixels.
         height: Height of all, in pixels.
+        box: The size of a node's box.
     """
 
     places: Mapping[str, Place]
     width: int
     height: int
+    box: BoxSize
+
+    def link(self, start: str, end: str) -> str:
+        """Returns SVG's path of a curve from the lower edge of a box to the upper one of another.
+
+        Args:
+            start: The node that it leads from.
+            end: The node that it leads to.
+        """
+        one, other = self.places[start], self.places[end]
+        x1, y1 = one.x + self.box.width // 2, one.y + self.box.height
+        x2, y2 = other.x + self.box.width // 2, other.y
+        bend = max(_LEAST_BEND, (y2 - y1) // 2)
+        return f"M{x1},{y1}C{x1},{y1 + bend} {x2},{y2 - bend} {x2},{y2}"
 
 
-def layout(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
+def layout(
+    nodes: Sequence[str],
+    edges: Sequence[tuple[str, str]],
+    box: BoxSize = BoxSize(),
+) -> Layout:
     """Places nodes so that edges lead downwards, and cross little.
 
     Args:
         nodes: The nodes.
         edges: Pairs of nodes, along the flow of data. A circle, which a metadata store should not
             have, is cut.
+        box: The size of a node's box.
     """
     layers = _layers(nodes, edges)
     rows: list[list[str]] = [[] for _ in range(max(layers.values(), default=0) + 1)]
@@ -53,20 +79,50 @@ def layout(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
         rows[layers[node]].append(node)
     _order(rows, edges)
     widest = max((len(row) for row in rows), default=0)
+    across, down = box.width + box.gap_x, box.height + box.gap_y
     places = {}
     for level, row in enumerate(rows):
-        start = _MARGIN + (widest - len(row)) * (WIDTH + _GAP_X) // 2
+        start = _MARGIN + (widest - len(row)) * across // 2
         for index, node in enumerate(row):
-            places[node] = Place(start + index * (WIDTH + _GAP_X), _MARGIN + level * LAYER_PIXELS)
+            places[node] = Place(start + index * across, _MARGIN + level * down)
     return Layout(
-        places,
-        2 * _MARGIN + max(0, widest * (WIDTH + _GAP_X) - _GAP_X),
-        2 * _MARGIN + max(0, len(rows) * (HEIGHT + _GAP_Y) - _GAP_Y),
+        places=places,
+        width=2 * _MARGIN + max(0, widest * across - box.gap_x),
+        height=2 * _MARGIN + max(0, len(rows) * down - box.gap_y),
+        box=box,
     )
 
 
+def without_implied(edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns the edges of a graph without circles that do not follow from others.
+
+    Where a leads to b and b to c, that a leads to c is implied.
+
+    Args:
+        edges: Pairs of nodes.
+    """
+    after: dict[str, set[str]] = {}
+    for start, end in edges:
+        after.setdefault(start, set()).add(end)
+    kept = []
+    for start, end in edges:
+        found: set[str] = set()
+        waiting = [node for node in after[start] if node != end]
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting += after.get(node, ())
+        if end not in found:
+            kept.append((start, end))
+    return kept
+
+
 def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """Returns each node's layer: as close above what it leads to as may be."""
+    """Returns each node's layer: as close above what it leads to as may be.
+
+    What leads nowhere is as close below what leads to it.
+    """
     after: dict[str, list[str]] = {node: [] for node in nodes}
     waiting = dict.fromkeys(nodes, 0)
     before: dict[str, list[str]] = {node: [] for node in nodes}
@@ -93,7 +149,11 @@ def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str,
                 ready.append(start)
                 done.add(start)
     deepest = max(from_end.values(), default=0)
-    return {node: deepest - level for node, level in from_end.items()}
+    layers = {node: deepest - level for node, level in from_end.items()}
+    for node in nodes:
+        if before[node] and not after[node]:
+            layers[node] = 1 + max(layers[start] for start in before[node])
+    return layers
 
 
 def _order(rows: list[list[str]], edges: Sequence[tuple[str, str]]) -> None:

@@ -1,0 +1,1 @@
+"""Complaints as the Consumer Financial Protection Bureau publishes them."""
