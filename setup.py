@@ -22,6 +22,7 @@ setuptools.setup(
         include=["components*", "pipelines*", "orchestration*", "data*"]
     ),
     package_data={
+        "components": ["schema.pbtxt"],
         "components.charts": ["templates/*"],
         "data": ["*.csv"],
         "orchestration.lineage": ["templates/*"],

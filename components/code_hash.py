@@ -1,7 +1,8 @@
 """The hash of the code that makes what TFX caches.
 
 TFX's cache key holds the dotted path of user code, not the code. With this hash in the custom
-configuration of ExampleGen, Transform and Trainer, changed code is never served from the cache.
+configuration of ExampleGen, ExampleValidator, Transform and Trainer, changed code is never served
+from the cache.
 Each has that of its own modules: a change to the model does not make it read the data anew.
 """
 
@@ -12,6 +13,9 @@ import pathlib
 EXAMPLE_GEN_MODULES = frozenset(
     {"complaints_csv.py", "csv_executor.py", "features.py", "span_driver.py", "spans.py"}
 )
+
+#: The modules that ExampleValidator runs.
+EXAMPLE_VALIDATOR_MODULES = frozenset({"example_validator_executor.py", "validation.py"})
 
 #: The modules that Transform runs.
 PREPROCESSING_MODULES = frozenset({"features.py", "preprocessing.py"})
@@ -33,7 +37,11 @@ SERVING_CHECK_MODULES = frozenset({"features.py", "infra_validator.py", "serving
 
 #: All of them.
 CACHED_MODULES = (
-    EXAMPLE_GEN_MODULES | PREPROCESSING_MODULES | TRAINING_MODULES | SERVING_CHECK_MODULES
+    EXAMPLE_GEN_MODULES
+    | EXAMPLE_VALIDATOR_MODULES
+    | PREPROCESSING_MODULES
+    | TRAINING_MODULES
+    | SERVING_CHECK_MODULES
 )
 
 

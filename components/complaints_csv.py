@@ -35,14 +35,14 @@ class Complaint(NamedTuple):
 
     Attributes:
         cells: UTF-8 text in the order of ``features.TEXT_COLUMNS``; empty where missing.
-        disputed: The label, 0 or 1.
+        disputed: The label, 0 or 1; ``None`` where it is not read.
     """
 
     cells: tuple[bytes, ...]
-    disputed: int
+    disputed: int | None
 
 
-def read_complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
+def read_complaints(stream: BinaryIO, name: str, *, with_label: bool = True) -> Iterator[Complaint]:
     """Reads the complaints of a CSV file, one at a time.
 
     The file is UTF-8 with or without a byte order mark, separated by commas, and its first
@@ -53,6 +53,8 @@ def read_complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
     Args:
         stream: The file, open for reading bytes.
         name: The file's name, for messages.
+        with_label: Whether each complaint has a label; otherwise its column may be missing, and
+            what is in it does not matter.
 
     Yields:
         The complaints.
@@ -70,9 +72,9 @@ def read_complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
     row, header = next(records, (1, []))
     if not header:
         raise InputDataError(f"{name}: the file is empty; its first line must name the columns")
-    positions = _positions(header, f"{name}, row {row}")
+    positions = _positions(header, f"{name}, row {row}", with_label)
     width = len(header)
-    label_position = header.index(LABEL_KEY)
+    label_position = header.index(LABEL_KEY) if with_label else None
     empty = True
     for row, record in records:
         if len(record) != width:
@@ -80,8 +82,8 @@ def read_complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
                 f"{name}, row {row}: {_cells(len(record))}, but the header has {width}; "
                 "quote each cell that holds a comma, a quote or a line break"
             )
-        label = _LABELS.get(record[label_position])
-        if label is None:
+        label = None if label_position is None else _LABELS.get(record[label_position])
+        if label is None and label_position is not None:
             raise InputDataError(
                 f"{name}, row {row}: {LABEL_KEY} is {_shown(record[label_position])}; "
                 "write 1 for disputed and 0 for not disputed"
@@ -116,7 +118,7 @@ def _records(text: io.TextIOWrapper, name: str) -> Iterator[tuple[int, list[str]
             yield row, record
 
 
-def _positions(header: Sequence[str], place: str) -> list[int]:
+def _positions(header: Sequence[str], place: str, with_label: bool) -> list[int]:
     """Checks the header; returns where each text column is in a record."""
     try:
         ",".join(header).encode()
@@ -131,7 +133,8 @@ def _positions(header: Sequence[str], place: str) -> list[int]:
             close = difflib.get_close_matches(column.strip().lower(), COLUMNS, n=1)
             mend = f"did you mean {close[0]!r}?" if close else "remove it"
             raise InputDataError(f"{place}: unknown column {_shown(column)}; {mend}")
-    missing = [column for column in COLUMNS if column not in header]
+    required = COLUMNS if with_label else TEXT_COLUMNS
+    missing = [column for column in required if column not in header]
     if missing:
         columns = ", ".join(missing)
         raise InputDataError(f"{place}: the header lacks {columns}; every column must be there")

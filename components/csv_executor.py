@@ -4,6 +4,7 @@ It leaves on the examples which files they come from, with the checksum of the b
 read and the number of rows. TFX's own fingerprint has sizes and times only.
 """
 
+import functools
 import hashlib
 import io
 import itertools
@@ -11,7 +12,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import apache_beam as beam
@@ -56,9 +57,17 @@ class Executor(base.BaseExampleGenExecutor):
     from text to numbers with the data, and it fails on a bad row with the bare cells.
     """
 
-    def GetInputSourceToExamplePTransform(self) -> type[beam.PTransform]:  # noqa: N802 (TFX's name)
+    #: Whether the complaints have a label, and the run parameter that names their folder.
+    with_label = True
+    parameter = "data-root"
+
+    def GetInputSourceToExamplePTransform(  # noqa: N802 (TFX's name)
+        self,
+    ) -> Callable[[dict[str, Any], str], beam.PTransform]:
         """Returns the transform from input source to serialized tf.Examples."""
-        return _CsvToExamples
+        return functools.partial(
+            _CsvToExamples, with_label=self.with_label, parameter=self.parameter
+        )
 
     def GenerateExamplesByBeam(  # noqa: N802 (TFX's name)
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
@@ -115,24 +124,45 @@ class Executor(base.BaseExampleGenExecutor):
         fileio.rmtree(records)
 
 
+class ServingExecutor(Executor):
+    """Reads what a model was asked, whose label nobody knows."""
+
+    with_label = False
+    parameter = "serving-root"
+
+
 class _CsvToExamples(beam.PTransform):
     """Reads the CSV files that patterns match; each file is one unit of work."""
 
-    def __init__(self, exec_properties: dict[str, Any], *patterns: str) -> None:
+    def __init__(
+        self,
+        exec_properties: dict[str, Any],
+        *patterns: str,
+        with_label: bool,
+        parameter: str,
+    ) -> None:
         super().__init__()
+        self._with_label = with_label
+        self._parameter = parameter
         self._folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         self._patterns = patterns
         self._records = exec_properties[_RECORDS_KEY]
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        files = [path for pattern in self._patterns for path in _csv_files(self._folder, pattern)]
+        files = [
+            path
+            for pattern in self._patterns
+            for path in _csv_files(self._folder, pattern, self._parameter)
+        ]
         read = (
             pipeline
             | "Files" >> beam.Create(files)
             # Without it, one worker reads them all.
             | "OneFileEach" >> beam.Reshuffle()
             | "ReadComplaints"
-            >> beam.ParDo(_ReadExamples(self._folder)).with_outputs(_READ, main="examples")
+            >> beam.ParDo(_ReadExamples(self._folder, self._with_label)).with_outputs(
+                _READ, main="examples"
+            )
         )
         # The patterns tell what is read at the same time apart.
         name = hashlib.sha256("\n".join(self._patterns).encode()).hexdigest()
@@ -166,7 +196,8 @@ def _add_earlier_spans(
     buckets = list(itertools.accumulate(split.hash_buckets for split in split_config.splits))
     earlier = (
         pipeline
-        | "EarlierSpans" >> _CsvToExamples(exec_properties, *patterns)
+        | "EarlierSpans"
+        >> _CsvToExamples(exec_properties, *patterns, with_label=True, parameter="data-root")
         | "SplitEarlierSpans"
         # TFX's own function: a complaint falls into the same split in each run.
         >> beam.Partition(base._PartitionFn, len(buckets), buckets, split_config)
@@ -183,16 +214,17 @@ class _ReadExamples(beam.DoFn):
     At its end comes what has been read, as the output ``read``.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, with_label: bool) -> None:
         super().__init__()
         self._folder = folder
+        self._with_label = with_label
 
     def process(self, path: str) -> Iterator[bytes | beam.pvalue.TaggedOutput]:
         rows = 0
         try:
             with FileSystems.open(path) as stream:
                 counted = _Counted(stream)
-                for complaint in read_complaints(counted, path):
+                for complaint in read_complaints(counted, path, with_label=self._with_label):
                     yield serialized_example(complaint)
                     rows += 1
         except OSError as error:
@@ -246,7 +278,8 @@ def serialized_example(complaint: Complaint) -> bytes:
             feature[column].bytes_list.value.append(cell)
         else:
             feature[column].bytes_list.SetInParent()
-    feature[LABEL_KEY].int64_list.value.append(complaint.disputed)
+    if complaint.disputed is not None:
+        feature[LABEL_KEY].int64_list.value.append(complaint.disputed)
     return example.SerializeToString(deterministic=True)
 
 
@@ -273,12 +306,14 @@ def _input_files(folder: str) -> str:
     )
 
 
-def _csv_files(folder: str, pattern: str) -> list[str]:
-    """Returns the files of a folder that match, in order."""
+def _csv_files(folder: str, pattern: str, parameter: str) -> list[str]:
+    """Returns the files of a folder that match, in order; ``parameter`` has named the folder."""
     glob = os.path.join(folder, pattern)  # noqa: PTH118 (may be a URI)
     if re.search(r"[][*?]", folder):
         # TFX looks for these files by the same pattern, to tell new data from old.
-        raise InputDataError(f"data-root '{folder}': [, ], * and ? are not for folders; rename it")
+        raise InputDataError(
+            f"{parameter} '{folder}': [, ], * and ? are not for folders; rename it"
+        )
     try:
         files = [
             path
@@ -300,7 +335,7 @@ def _csv_files(folder: str, pattern: str) -> list[str]:
                 problem = "it may not be read; change its permissions"
     except (OSError, tf.errors.OpError) as error:
         problem = f"it cannot be read: {_one_line(error)}"
-    raise InputDataError(f"data-root '{folder}': {problem}, or set data-root to another folder")
+    raise InputDataError(f"{parameter} '{folder}': {problem}, or set {parameter} to another folder")
 
 
 def _require_readable(path: str) -> None:

@@ -25,7 +25,7 @@ from typing import NoReturn
 import components
 from components import execution_outcome, kubeflow_metrics, kubeflow_ui, metadata_client
 from components.code_hash import CACHED_MODULES, code_hash
-from components.errors import PipelineError, RunError, WorkflowError
+from components.errors import InputDataError, PipelineError, RunError, WorkflowError
 
 #: Variables that hold what the compiler wrote into the pod's labels.
 PACKAGE_VERSION_VARIABLE = "EXPECTED_COMPLAINT_PIPELINE_VERSION"
@@ -179,6 +179,8 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
     assert outcome.execution is not None
     execution_outcome.record(store, outcome.execution, _origin(options.image, tfx_arguments))
     _add_view(tfx_arguments, outcome)
+    if outcome.refusal:
+        raise InputDataError(outcome.refusal)
     if options.metrics_path is not None:
         metrics = _metrics(outcome)
         kubeflow_metrics.write_metrics(options.metrics_path, metrics)

@@ -8,7 +8,7 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import example_gen_pb2, range_config_pb2
 
-from components.csv_executor import Executor
+from components.csv_executor import Executor, ServingExecutor
 from components.span_driver import Driver
 
 #: The files that are read. Notes, checksums and the hidden files of a mounted volume may lie next
@@ -50,6 +50,12 @@ class CsvExampleGen(component.CsvExampleGen):
             range_config=range_config,
             custom_config=_custom_config(code_hash),
         )
+
+
+class ServingExampleGen(CsvExampleGen):
+    """CsvExampleGen of what a model was asked: complaints without a label."""
+
+    EXECUTOR_SPEC = BeamExecutorSpec(ServingExecutor)
 
 
 def _custom_config(code_hash: str) -> example_gen_pb2.CustomConfig:

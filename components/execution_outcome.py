@@ -23,6 +23,9 @@ PACKAGES_PROPERTY = "packages"
 CODE_HASH_PROPERTY = "code_hash"
 PARAMETERS_PROPERTY = "run_parameters"
 
+#: Custom property of an artifact: why a step that has made it stops the run, in one line.
+REFUSAL_PROPERTY = "refusal"
+
 _SUCCEEDED = (Execution.CACHED, Execution.COMPLETE)
 _OUTPUTS = (Event.OUTPUT, Event.INTERNAL_OUTPUT)
 
@@ -60,6 +63,14 @@ class Outcome:
     outputs: dict[str, list[Artifact]] = dataclasses.field(default_factory=dict)
     cached: bool = False
     failure: str | None = None
+
+    @property
+    def refusal(self) -> str:
+        """Why the run must not go on although the node has succeeded; empty where it may."""
+        for artifact in (each for group in self.outputs.values() for each in group):
+            if text := artifact.custom_properties[REFUSAL_PROPERTY].string_value:
+                return text
+        return ""
 
 
 def outcome(store: ml_metadata.MetadataStore, node: Node) -> Outcome:

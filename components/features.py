@@ -87,6 +87,10 @@ UNREAD_COLUMNS: tuple[str, ...] = (
 TEXT_COLUMNS: tuple[str, ...] = tuple(column for column in COLUMNS if column != LABEL_KEY)
 
 
+#: The only split of the examples that a model was asked about; they have no label.
+SERVING_SPLIT = "serving"
+
+
 def transformed_name(key: str) -> str:
     """Returns the name of the transformed feature that comes from column ``key``."""
     return f"{key}_xf"

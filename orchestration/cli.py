@@ -24,6 +24,7 @@ from orchestration.lineage.command import lineage
 from orchestration.local.logs import without_controls
 from orchestration.name_value import NameValue, unique
 from orchestration.report.command import report
+from orchestration.schema.command import schema
 from orchestration.tensorboard_command import tensorboard
 
 _SIGINT_STATUS = 130
@@ -229,6 +230,7 @@ cli.add_command(schedule)
 cli.add_command(doctor)
 cli.add_command(stage)
 cli.add_command(lineage)
+cli.add_command(schema)
 
 
 def _run_console(as_json: bool) -> Console:

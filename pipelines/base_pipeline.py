@@ -5,13 +5,13 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tfx.components.evaluator.component import Evaluator
-from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.pusher.component import Pusher
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
@@ -27,8 +27,11 @@ from tfx.types.channel import BaseChannel, Channel
 from components import features
 from components.approval import Approval
 from components.errors import SettingsError
-from components.example_gen import DEFAULT_PATTERN, CsvExampleGen
+from components.example_gen import DEFAULT_PATTERN, CsvExampleGen, ServingExampleGen
+from components.example_validator import ExampleValidator
+from components.import_schema_gen import ImportSchemaGen as ImportCuratedSchemaGen
 from components.infra_validator import InfraValidator
+from components.previous_statistics import PreviousStatisticsStrategy
 from components.spans import SpanPattern
 
 #: One complaint in ten is held out for evaluation.
@@ -40,6 +43,7 @@ def init_components(
     data_root: str,
     input_pattern: str = DEFAULT_PATTERN,
     span_window: int = 1,
+    serving_root: str | None = None,
     train_steps: int,
     eval_steps: int,
     auc_lower_bound: float,
@@ -49,9 +53,14 @@ def init_components(
     ai_platform_serving_args: dict[str, Any] | None = None,
     module_file: str | None = None,
     schema_file: str | None = None,
+    infer_schema: bool = False,
+    fail_on_anomalies: bool = True,
+    fail_on_drift: bool = False,
+    raise_on_refusal: bool = True,
     approval_timeout_seconds: int | None = None,
     example_gen_code_hash: str = "",
     serving_check_code_hash: str = "",
+    example_validator_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
 ) -> list[BaseNode]:
@@ -64,6 +73,8 @@ def init_components(
         input_pattern: Which files beneath it are read; see ``components.spans``.
         span_window: How many of the newest spans are trained on, where the pattern has spans; the
             default of run parameter ``range-config``.
+        serving_root: Folder or URI of CSV files of what the model was asked, to measure skew
+            against; the default of run parameter ``serving-root``. ``None`` measures none.
         train_steps: Batches to train on; the default of run parameter ``train-args``.
         eval_steps: Batches to evaluate on; the default of run parameter ``eval-args``.
         auc_lower_bound: Least AUC on the eval split, from 0 to 1, for a blessing.
@@ -74,18 +85,25 @@ def init_components(
         ai_platform_serving_args: Google Cloud model to push a blessed model to, instead.
         module_file: Python file with ``preprocessing_fn`` and ``run_fn``; ``None`` takes the
             installed package's own.
-        schema_file: Curated schema to import; ``None`` infers the schema from the statistics.
+        schema_file: Curated schema to import; ``None`` takes the package's own.
+        infer_schema: Whether to infer the schema from the statistics instead.
+        fail_on_anomalies: Whether data that do not fit the schema stop the run before Transform.
+        fail_on_drift: Whether drift and skew do so as well.
+        raise_on_refusal: Whether ExampleValidator's execution then fails; otherwise its step does,
+            by ``components.entrypoint``, and the anomalies stay.
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed; ``None`` pushes it without.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         serving_check_code_hash: Hash of the code that checks the exported model.
+        example_validator_code_hash: Hash of the code that validates, likewise.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
 
     Returns:
-        CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, ExampleValidator,
-        Transform, Trainer, Resolver, Evaluator, InfraValidator, Approval where asked for, and
-        Pusher, in this order.
+        CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, the Resolver
+        PreviousStatistics, ServingExampleGen and ServingStatisticsGen where asked for,
+        ExampleValidator, Transform, Trainer, Resolver, Evaluator, InfraValidator, Approval where
+        asked for, and Pusher, in this order.
 
     Raises:
         SettingsError: If both or neither of the deployment targets are given.
@@ -112,13 +130,24 @@ def init_components(
         code_hash=example_gen_code_hash,
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
-    if schema_file is None:
-        schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
-    else:
-        schema_gen = ImportSchemaGen(schema_file=schema_file)
+    schema_gen = _schema_gen(statistics_gen, schema_file, infer_schema)
     schema = schema_gen.outputs["schema"]
+    serving = [] if serving_root is None else _serving(serving_root, example_gen_code_hash)
+    previous_statistics = Resolver(
+        strategy_class=PreviousStatisticsStrategy,
+        current=statistics_gen.outputs["statistics"],
+        # With the producer's id, TFX 1.15.1 would take it for the same channel as the other one.
+        statistics=Channel(type=standard_artifacts.ExampleStatistics),
+    ).with_id("PreviousStatistics")
     example_validator = ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema,
+        previous_statistics=previous_statistics.outputs["statistics"],
+        serving_statistics=serving[-1].outputs["statistics"] if serving else None,
+        fail_on_anomalies=fail_on_anomalies,
+        fail_on_drift=fail_on_drift,
+        raise_on_refusal=raise_on_refusal,
+        code_hash=example_validator_code_hash,
     )
     user_code: dict[str, Any] = {"module_file": module_file} if module_file else {}
     transform = Transform(
@@ -130,6 +159,8 @@ def init_components(
         custom_config=transform_config,
         **(user_code or {"preprocessing_fn": "components.module.preprocessing_fn"}),
     )
+    if fail_on_anomalies:
+        transform.add_upstream_node(example_validator)
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -178,6 +209,8 @@ def init_components(
         example_gen,
         statistics_gen,
         schema_gen,
+        previous_statistics,
+        *serving,
         example_validator,
         transform,
         trainer,
@@ -207,6 +240,33 @@ def _range_config(input_pattern: str, span_window: int) -> RuntimeParameter | No
         ptype=str,
         default=f'{{"rolling_range": {{"num_spans": {span_window}}}}}',
     )
+
+
+def _schema_gen(
+    statistics_gen: StatisticsGen, schema_file: str | None, infer_schema: bool
+) -> BaseComponent:
+    if infer_schema:
+        return SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    if schema_file is not None:
+        return ImportSchemaGen(schema_file=schema_file)
+    return ImportCuratedSchemaGen()
+
+
+def _serving(serving_root: str, code_hash: str) -> list[BaseComponent]:
+    """Returns what makes statistics of what the model was asked."""
+    example_gen = ServingExampleGen(
+        input_base=RuntimeParameter(name="serving-root", ptype=str, default=serving_root),
+        output_config=example_gen_pb2.Output(
+            split_config=example_gen_pb2.SplitConfig(
+                splits=[
+                    example_gen_pb2.SplitConfig.Split(name=features.SERVING_SPLIT, hash_buckets=1)
+                ]
+            )
+        ),
+        code_hash=code_hash,
+    )
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    return [example_gen, statistics_gen.with_id("ServingStatisticsGen")]
 
 
 def eval_config(

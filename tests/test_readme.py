@@ -20,6 +20,7 @@ from pipelines.settings import (
     Settings,
     Toleration,
     TrainingSettings,
+    ValidationSettings,
     VolumeSettings,
 )
 
@@ -29,6 +30,7 @@ SECTIONS = {
     "metadata": MetadataSettings,
     "security": SecuritySettings,
     "beam": BeamSettings,
+    "validation": ValidationSettings,
     "training": TrainingSettings,
     "evaluation": EvaluationSettings,
 }

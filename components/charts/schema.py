@@ -99,7 +99,18 @@ def read_schema(uri: str) -> schema_pb2.Schema:
     Raises:
         ArtifactError: If there is none, or it cannot be read.
     """
-    file = join(uri, FILE_NAME)
+    return read_schema_file(join(uri, FILE_NAME))
+
+
+def read_schema_file(file: str) -> schema_pb2.Schema:
+    """Reads the file of a schema.
+
+    Args:
+        file: A path, or the URI of a file in a bucket.
+
+    Raises:
+        ArtifactError: If there is none, or it cannot be read.
+    """
     schema = schema_pb2.Schema()
     try:
         text_format.Parse(read_bytes(file).decode(), schema)

@@ -19,6 +19,7 @@ from tfx.orchestration.kubeflow.proto import kubeflow_pb2
 import components
 from components.code_hash import (
     EXAMPLE_GEN_MODULES,
+    EXAMPLE_VALIDATOR_MODULES,
     PREPROCESSING_MODULES,
     SERVING_CHECK_MODULES,
     TRAINING_MODULES,
@@ -158,6 +159,7 @@ def init_components(settings: Settings) -> list[Any]:
         data_root=settings.data_root,
         input_pattern=settings.input_pattern,
         span_window=settings.span_window,
+        serving_root=settings.serving_root,
         example_gen_code_hash=code_hash(package, EXAMPLE_GEN_MODULES),
         serving_check_code_hash=code_hash(package, SERVING_CHECK_MODULES),
         train_steps=training.train_steps,
@@ -168,6 +170,11 @@ def init_components(settings: Settings) -> list[Any]:
         serving_model_dir=settings.serving_model_dir,
         module_file=settings.module_file,
         schema_file=settings.schema_file,
+        infer_schema=settings.infer_schema,
+        fail_on_anomalies=settings.validation.fail_on_anomalies,
+        fail_on_drift=settings.validation.fail_on_drift,
+        raise_on_refusal=settings.plain_entrypoint,
+        example_validator_code_hash=code_hash(package, EXAMPLE_VALIDATOR_MODULES),
         approval_timeout_seconds=settings.approval_timeout_seconds,
         transform_config={
             "code_hash": code_hash(package, PREPROCESSING_MODULES),

@@ -7,7 +7,13 @@ from components import entrypoint
 from components.notify import WEBHOOK_VARIABLE
 from pipelines.kubeflow_pipelines import op_funcs
 from pipelines.kubeflow_pipelines.op_funcs import OpFunc
-from pipelines.settings import COMPONENT_IDS, MetadataSettings, PodSettings, Settings
+from pipelines.settings import (
+    COMPONENT_IDS,
+    SAME_POD_AS,
+    MetadataSettings,
+    PodSettings,
+    Settings,
+)
 from pipelines.settings.checks import is_uri
 from pipelines.settings.reserved import (
     MYSQL_PASSWORD_VARIABLE,
@@ -69,12 +75,9 @@ def pod_op_funcs(settings: Settings) -> list[OpFunc]:
         seconds = settings.approval_timeout_seconds + _APPROVAL_MARGIN_SECONDS
         waiting = _placed(dataclasses.replace(_WAITING_POD, timeout_seconds=seconds), settings)
         funcs.append(op_funcs.only_for("Approval", *_component(waiting)))
-    for component_id in COMPONENT_IDS:
-        node_ids = [component_id]
-        if component_id == "SchemaGen":
-            node_ids.append("ImportSchemaGen")
-        for node_id in node_ids:
-            funcs.append(op_funcs.only_for(node_id, *_component(settings.pod(component_id))))
+    for node_id in (*COMPONENT_IDS, *SAME_POD_AS):
+        pod = settings.pod(SAME_POD_AS.get(node_id, node_id))
+        funcs.append(op_funcs.only_for(node_id, *_component(pod)))
     return funcs
 
 
@@ -123,7 +126,7 @@ def _entry_points(settings: Settings) -> list[OpFunc]:
                 METRICS_PATH if node_id in _WITH_METRICS else None,
             ),
         )
-        for node_id in (*COMPONENT_IDS, "ImportSchemaGen", "Approval")
+        for node_id in (*COMPONENT_IDS, *SAME_POD_AS, "Approval")
     ]
 
 

@@ -14,12 +14,20 @@ from pipelines.settings.cluster import (
 )
 from pipelines.settings.learning import BeamSettings, EvaluationSettings, TrainingSettings
 from pipelines.settings.loading import load_settings
-from pipelines.settings.pipeline import COMPONENT_IDS, COMPONENT_KEYS, Settings, component_key
+from pipelines.settings.pipeline import (
+    COMPONENT_IDS,
+    COMPONENT_KEYS,
+    SAME_POD_AS,
+    Settings,
+    component_key,
+)
 from pipelines.settings.pod import PodSettings, Toleration
+from pipelines.settings.validation import ValidationSettings
 
 __all__ = [
     "COMPONENT_IDS",
     "COMPONENT_KEYS",
+    "SAME_POD_AS",
     "BeamSettings",
     "EvaluationSettings",
     "MetadataSettings",
@@ -31,6 +39,7 @@ __all__ = [
     "Settings",
     "Toleration",
     "TrainingSettings",
+    "ValidationSettings",
     "VolumeSettings",
     "component_key",
     "load_settings",

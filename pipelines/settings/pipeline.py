@@ -35,9 +35,9 @@ from pipelines.settings.reserved import (
     is_reserved_pod_key,
     is_reserved_variable,
 )
+from pipelines.settings.validation import ValidationSettings
 
-#: Node ids of the pipeline's components, in order. A curated schema makes the third one
-#: ``ImportSchemaGen`` instead; its pod is set up by the same settings.
+#: Ids of the pipeline's components, in order, as settings name them.
 COMPONENT_IDS: tuple[str, ...] = (
     "CsvExampleGen",
     "StatisticsGen",
@@ -49,6 +49,16 @@ COMPONENT_IDS: tuple[str, ...] = (
     "Evaluator",
     "InfraValidator",
     "Pusher",
+)
+
+#: Nodes whose pods are set up by the settings of another component.
+SAME_POD_AS: Mapping[str, str] = types.MappingProxyType(
+    {
+        "ImportSchemaGen": "SchemaGen",
+        "PreviousStatistics": "Resolver",
+        "ServingExampleGen": "CsvExampleGen",
+        "ServingStatisticsGen": "StatisticsGen",
+    }
 )
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
@@ -122,13 +132,17 @@ class Settings:
             ``span-{SPAN}/*.csv`` or ``{YYYY}-{MM}-{DD}/*.csv``.
         span_window: How many of the newest spans to train on, where the pattern has spans; in the
             default of run parameter ``range-config``.
+        serving_root: Folder or URI of CSV files of what the model was asked, with or without a
+            label, to measure skew against; the default of parameter ``serving-root``. ``None``
+            measures none.
         output_root: Folder or URI under which the pipeline writes; ``None`` is folder ``output``
             of the volume.
         module_file: Path of a Python file with ``preprocessing_fn`` and ``run_fn`` to use
             instead of the package's own; its folder's parent comes first on the ``PYTHONPATH``
             of Transform and Trainer. TFX's cache knows the path but not what the file holds:
             give a changed file another path, or set ``enable_cache`` to false.
-        schema_file: Path of a curated schema; ``None`` infers one.
+        schema_file: Path of a curated schema; ``None`` takes the one that comes with the package.
+        infer_schema: Infer a schema from the data of each run instead.
         metadata: How pods reach ML Metadata.
         default: Pod settings of all components.
         components: Pod settings by component id, over the default.
@@ -148,6 +162,7 @@ class Settings:
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed, with ``complaint-pipeline approve``; ``None`` pushes it without.
         beam: How Beam runs.
+        validation: What stops a run before anything is trained.
         training: How the model is trained.
         evaluation: What a model must reach.
         enable_cache: Reuse the outputs of an earlier execution with the same inputs.
@@ -161,9 +176,11 @@ class Settings:
     input_root: str | None = None
     input_pattern: str = "*.csv"
     span_window: int = 1
+    serving_root: str | None = None
     output_root: str | None = None
     module_file: str | None = None
     schema_file: str | None = None
+    infer_schema: bool = False
     metadata: MetadataSettings = dataclasses.field(default_factory=MetadataSettings)
     default: PodSettings = dataclasses.field(default_factory=PodSettings)
     components: Mapping[str, PodSettings] = dataclasses.field(default_factory=dict)
@@ -180,6 +197,7 @@ class Settings:
     notification: NotificationSettings | None = None
     approval_timeout_seconds: int | None = None
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
+    validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
     enable_cache: bool = True
@@ -249,11 +267,11 @@ class Settings:
         require_kubernetes_name("service_account", self.service_account)
 
     def _check_paths(self) -> None:
-        for key in ("input_root", "output_root", "module_file", "schema_file"):
+        for key in ("input_root", "serving_root", "output_root", "module_file", "schema_file"):
             path = getattr(self, key)
             if path is None:
                 require(
-                    self.volume is not None or not key.endswith("_root"),
+                    self.volume is not None or key not in ("input_root", "output_root"),
                     f"{key}: name a URI such as gs://bucket/folder, because volume is null",
                 )
                 continue
@@ -274,6 +292,10 @@ class Settings:
                 path == mount_path or path.startswith(mount_path + "/"),
                 f"{key}: '{path}' is not on the volume, which is mounted at {mount_path}",
             )
+        require(
+            self.schema_file is None or not self.infer_schema,
+            "infer_schema: schema_file names a schema; leave one of the two out",
+        )
         if self.module_file is not None:
             require(
                 self.module_file.endswith(".py"),

@@ -68,5 +68,8 @@ def put_execution(
 def _typed(store: ml_metadata.MetadataStore, artifact: mlmd.Artifact) -> mlmd.Artifact:
     typed = mlmd.Artifact()
     typed.CopyFrom(artifact)
-    typed.type_id = store.put_artifact_type(mlmd.ArtifactType(name=typed.type))
+    # The type may have properties already.
+    typed.type_id = store.put_artifact_type(
+        mlmd.ArtifactType(name=typed.type), can_omit_fields=True
+    )
     return typed

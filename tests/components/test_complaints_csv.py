@@ -48,6 +48,31 @@ def test_columns_may_be_in_any_order() -> None:
     assert complaint.disputed == 0
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (",".join(TEXT_COLUMNS), ROW.rpartition(",")[0]),
+        (HEADER, ROW.rpartition(",")[0] + ","),
+        (HEADER, ROW),
+        (HEADER, ROW.rpartition(",")[0] + ",unknown"),
+    ],
+)
+def test_without_labels_nothing_is_asked_of_their_column(lines: tuple[str, ...]) -> None:
+    content = io.BytesIO("\n".join([*lines, ""]).encode())
+
+    (complaint,) = read_complaints(content, "a.csv", with_label=False)
+
+    assert cell(complaint, "timely_response") == "Yes"
+    assert complaint.disputed is None
+
+
+def test_without_labels_every_other_column_must_be_there() -> None:
+    content = io.BytesIO(b"product,issue\nMortgage,Other\n")
+
+    with pytest.raises(InputDataError, match="the header lacks sub_product"):
+        list(read_complaints(content, "a.csv", with_label=False))
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_line_breaks_and_quotes_inside_cells_are_kept(end: bytes) -> None:
     narrative = 'First, "no".\nThen\r\n\r\nnothing.'

@@ -22,15 +22,15 @@ def rows(name: str, number: int = 40) -> str:
     return "\n".join([HEADER, *lines, ""])
 
 
-def executed(folder: pathlib.Path, output: pathlib.Path) -> Any:
-    """Runs the executor as a step does; returns the artifact of the examples."""
+def executed(folder: pathlib.Path, output: pathlib.Path, name: str = "Executor") -> Any:
+    """Runs an executor as a step does; returns the artifact of the examples."""
     from tfx.components.example_gen import utils
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.proto import example_gen_pb2
     from tfx.types import standard_artifacts
     from tfx.utils import proto_utils
 
-    from components.csv_executor import Executor
+    from components import csv_executor
 
     split = example_gen_pb2.SplitConfig.Split
     output_config = example_gen_pb2.Output(
@@ -40,7 +40,8 @@ def executed(folder: pathlib.Path, output: pathlib.Path) -> Any:
     )
     examples = standard_artifacts.Examples()
     examples.uri = str(output)
-    Executor(BaseBeamExecutor.Context(beam_pipeline_args=[], tmp_dir=str(output))).Do(
+    context = BaseBeamExecutor.Context(beam_pipeline_args=[], tmp_dir=str(output))
+    getattr(csv_executor, name)(context).Do(
         {},
         {"examples": [examples]},
         {
@@ -54,11 +55,13 @@ def executed(folder: pathlib.Path, output: pathlib.Path) -> Any:
     return examples
 
 
-def run(folder: pathlib.Path, output: pathlib.Path) -> dict[str, list[bytes]]:
-    """Runs the executor; returns the serialized examples by split."""
+def run(
+    folder: pathlib.Path, output: pathlib.Path, name: str = "Executor"
+) -> dict[str, list[bytes]]:
+    """Runs an executor; returns the serialized examples by split."""
     import tensorflow as tf
 
-    executed(folder, output)
+    executed(folder, output, name)
     return {
         name: sorted(
             record.numpy()
@@ -217,3 +220,28 @@ def test_a_workers_wrapped_error_is_unwrapped() -> None:
 
     assert _input_problem(wrapped) == "a.csv, row 3: bad; mend it"
     assert _input_problem(RuntimeError("another error")) is None
+
+
+def test_what_a_model_was_asked_has_no_label(tmp_path: pathlib.Path) -> None:
+    import tensorflow as tf
+
+    (tmp_path / "in").mkdir()
+    without = "\n".join(line.rpartition(",")[0] for line in rows("asked").splitlines())
+    (tmp_path / "in/asked.csv").write_text(f"{without}\n")
+
+    found = run(tmp_path / "in", tmp_path / "out", "ServingExecutor")
+
+    examples = [tf.train.Example.FromString(each) for split in found.values() for each in split]
+    assert len(examples) == 40
+    assert {frozenset(example.features.feature) for example in examples} == {
+        frozenset(TEXT_COLUMNS)
+    }
+
+
+def test_a_missing_folder_of_what_a_model_was_asked_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(
+        InputDataError, match=r"serving-root '.*': there is no such folder"
+    ) as raised:
+        run(tmp_path / "none", tmp_path / "out", "ServingExecutor")
+
+    assert "data-root" not in str(raised.value)

@@ -8,6 +8,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.errors import MetadataError
 from components.execution_outcome import (
+    REFUSAL_PROPERTY,
     Node,
     executions_of_run,
     outcome,
@@ -177,3 +178,24 @@ def test_a_store_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatc
             outcome(store, NODE)
         with pytest.raises(MetadataError, match="the metadata store does not answer"):
             record_metrics(store, mlmd.Execution(id=1), {"auc": 1.0})
+
+
+def test_a_refusal_is_told_and_is_no_failure_of_the_execution(
+    store: ml_metadata.MetadataStore,
+) -> None:
+    anomalies = mlmd.Artifact(type="ExampleAnomalies")
+    anomalies.custom_properties[REFUSAL_PROPERTY].string_value = "the data do not fit"
+    put_execution(store, NODE, outputs={"anomalies": [anomalies]})
+
+    found = outcome(store, NODE)
+
+    assert found.failure is None
+    assert found.refusal == "the data do not fit"
+
+
+def test_an_output_without_a_refusal_lets_the_run_go_on(
+    store: ml_metadata.MetadataStore,
+) -> None:
+    put_execution(store, NODE, outputs=MODEL)
+
+    assert outcome(store, NODE).refusal == ""

@@ -87,9 +87,11 @@ def steps(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {step["name"]: step for step in record["steps"]}
 
 
-def only_tasks(folder: pathlib.Path, *names: str) -> pathlib.Path:
-    """The committed workflow, cut down to some tasks that no longer wait for the others."""
-    manifest = yaml.safe_load(WORKFLOW.read_text())
+def only_tasks(
+    folder: pathlib.Path, *names: str, workflow: pathlib.Path = WORKFLOW
+) -> pathlib.Path:
+    """A workflow, cut down to some tasks that no longer wait for the others."""
+    manifest = yaml.safe_load(workflow.read_text())
     (entry,) = [template for template in manifest["spec"]["templates"] if "dag" in template]
     tasks = [task for task in entry["dag"]["tasks"] if task["name"] in names]
     for task in tasks:

@@ -21,7 +21,7 @@ from tests.end_to_end.project import WORKFLOW, Workplace, only_tasks, steps, suc
 
 pytestmark = pytest.mark.whole
 
-TASKS = ("csvexamplegen", "statisticsgen", "schemagen")
+TASKS = ("csvexamplegen", "statisticsgen", "previousstatistics")
 
 
 @dataclasses.dataclass

@@ -134,16 +134,20 @@ def test_a_second_run_comes_from_the_cache(place: Workplace, first: dict[str, An
     record = succeeded(place.run(WORKFLOW))
 
     cached = {name: step["cached"] for name, step in steps(record).items()}
-    # The resolver looks for a blessed model each time; there is one now, so that the evaluation
-    # has a baseline for the first time, and the pusher a new blessing.
+    # Resolvers look each time. There is a blessed model now, so that the evaluation has a baseline
+    # for the first time, and the pusher a new blessing.
     assert {name for name, hit in cached.items() if not hit} <= {
+        "previousstatistics",
         "resolver",
         "evaluator",
         "pusher",
     }
     assert cached["trainer"]
     third = succeeded(place.run(WORKFLOW))
-    assert {name for name, step in steps(third).items() if not step["cached"]} <= {"resolver"}
+    assert {name for name, step in steps(third).items() if not step["cached"]} <= {
+        "previousstatistics",
+        "resolver",
+    }
 
 
 def test_changed_components_are_not_served_from_the_cache_and_a_killed_trainer_continues(
@@ -306,10 +310,10 @@ def test_a_step_that_exits_with_0_but_has_done_nothing_fails_the_run(
 ) -> None:
     place = workplace(tmp_path)
 
-    done = place.run(only_tasks(tmp_path, "schemagen"))
+    done = place.run(only_tasks(tmp_path, "statisticsgen"))
 
     assert done.returncode == 1
-    assert "step schemagen failed: it exited with 0" in done.stderr
+    assert "step statisticsgen failed: it exited with 0" in done.stderr
     assert place.record()["state"] == "Failed"
 
 
@@ -340,7 +344,7 @@ def test_mariadb_keeps_the_metadata_of_a_run(tmp_path: pathlib.Path) -> None:
     if reason := mariadb_missing():
         pytest.skip(reason)
     place = workplace(tmp_path)
-    cut = only_tasks(tmp_path, "csvexamplegen", "statisticsgen", "schemagen")
+    cut = only_tasks(tmp_path, "csvexamplegen", "statisticsgen", "importschemagen")
     with running_mariadb(tmp_path) as server:
         options = ("--metadata", server.target)
         first = succeeded(place.run(cut, *options, MYSQL_PWD=server.password))

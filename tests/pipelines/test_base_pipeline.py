@@ -1,6 +1,7 @@
 """The pipeline's components, by what TFX and TFMA make of them."""
 
 import json
+import pathlib
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from components.errors import SettingsError
 
 pytestmark = pytest.mark.whole
 
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
 DATA_ROOT = "/tfx-data/data"
 
 
@@ -34,7 +36,8 @@ def test_the_components_are_in_order() -> None:
     assert [component.id for component in components()] == [
         "CsvExampleGen",
         "StatisticsGen",
-        "SchemaGen",
+        "ImportSchemaGen",
+        "PreviousStatistics",
         "ExampleValidator",
         "Transform",
         "Trainer",
@@ -50,7 +53,8 @@ def test_the_components_are_tfxs_types() -> None:
     types = [
         tfx.components.CsvExampleGen,
         tfx.components.StatisticsGen,
-        tfx.components.SchemaGen,
+        tfx.components.ImportSchemaGen,
+        tfx.dsl.Resolver,
         tfx.components.ExampleValidator,
         tfx.components.Transform,
         tfx.components.Trainer,
@@ -68,13 +72,66 @@ def test_each_call_makes_new_components() -> None:
     assert not {id(component) for component in first} & {id(component) for component in second}
 
 
-def test_a_curated_schema_is_imported_and_used_everywhere() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "schema_gen"),
+    [
+        ({}, "ImportSchemaGen"),
+        ({"schema_file": "gs://bucket/schema.pbtxt"}, "ImportSchemaGen"),
+        ({"infer_schema": True}, "SchemaGen"),
+    ],
+)
+def test_one_schema_is_used_everywhere(arguments: dict[str, Any], schema_gen: str) -> None:
+    made = by_id(**arguments)
+
+    assert [name for name in made if name.endswith("SchemaGen")] == [schema_gen]
+    for name in ("ExampleValidator", "Transform", "Trainer"):
+        assert made[name].inputs["schema"] is made[schema_gen].outputs["schema"]
+
+
+def test_the_curated_schema_is_known_by_its_content_and_not_by_a_path() -> None:
+    import hashlib
+
+    content = (PROJECT / "components/schema.pbtxt").read_bytes()
+
+    assert by_id()["ImportSchemaGen"].exec_properties == {
+        "resource": "components/schema.pbtxt",
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def test_a_schema_file_wins_over_the_curated_schema() -> None:
     made = by_id(schema_file="gs://bucket/schema.pbtxt")
 
-    assert "SchemaGen" not in made
-    assert made["ImportSchemaGen"].exec_properties["schema_file"] == "gs://bucket/schema.pbtxt"
-    for name in ("ExampleValidator", "Transform", "Trainer"):
-        assert made[name].inputs["schema"] is made["ImportSchemaGen"].outputs["schema"]
+    assert made["ImportSchemaGen"].exec_properties == {"schema_file": "gs://bucket/schema.pbtxt"}
+
+
+@pytest.mark.parametrize(("fail_on_anomalies", "waits"), [(True, True), (False, False)])
+def test_transform_waits_for_a_validation_that_may_stop_the_run(
+    fail_on_anomalies: bool, waits: bool
+) -> None:
+    made = by_id(fail_on_anomalies=fail_on_anomalies)
+
+    assert (made["ExampleValidator"] in made["Transform"].upstream_nodes) is waits
+
+
+def test_what_the_model_was_asked_is_read_only_where_it_is_given() -> None:
+    made = by_id(serving_root="/tfx-data/asked")
+
+    assert not {"ServingExampleGen", "ServingStatisticsGen"} & set(by_id())
+    root = made["ServingExampleGen"].exec_properties["input_base"]
+    assert (root.name, root.default) == ("serving-root", "/tfx-data/asked")
+    statistics = made["ServingStatisticsGen"]
+    assert statistics.inputs["examples"] is made["ServingExampleGen"].outputs["examples"]
+    assert made["ExampleValidator"].inputs["serving_statistics"] is statistics.outputs["statistics"]
+    assert made["Transform"].inputs["examples"] is made["CsvExampleGen"].outputs["examples"]
+
+
+def test_statistics_are_compared_with_previous_ones() -> None:
+    made = by_id()
+
+    previous = made["PreviousStatistics"]
+    assert previous.raw_inputs["current"] is made["StatisticsGen"].outputs["statistics"]
+    assert made["ExampleValidator"].inputs["previous_statistics"] is previous.outputs["statistics"]
 
 
 def test_one_complaint_in_ten_is_held_out() -> None:

@@ -8,7 +8,7 @@ from kfp.compiler._op_to_template import _op_to_template
 
 from components import entrypoint
 from pipelines.kubeflow_pipelines.pods import pod_op_funcs
-from pipelines.settings import COMPONENT_IDS, Settings, load_settings
+from pipelines.settings import COMPONENT_IDS, SAME_POD_AS, Settings, load_settings
 from pipelines.settings.checks import require_label_value
 
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
@@ -134,11 +134,21 @@ def test_zero_retries_is_no_retry_strategy() -> None:
     assert "retryStrategy" in templates["Evaluator"]
 
 
-def test_the_imported_schema_is_set_up_as_schema_gen() -> None:
-    templates = pods("schema_gen.timeout_seconds=77", node_ids=("SchemaGen", "ImportSchemaGen"))
+@pytest.mark.parametrize(
+    ("section", "node_ids"),
+    [
+        ("schema_gen", ("SchemaGen", "ImportSchemaGen")),
+        ("resolver", ("Resolver", "PreviousStatistics")),
+        ("csv_example_gen", ("CsvExampleGen", "ServingExampleGen")),
+        ("statistics_gen", ("StatisticsGen", "ServingStatisticsGen")),
+    ],
+)
+def test_a_node_without_a_section_is_set_up_as_its_like(
+    section: str, node_ids: tuple[str, ...]
+) -> None:
+    templates = pods(f"{section}.timeout_seconds=77", node_ids=node_ids)
 
-    assert templates["SchemaGen"]["activeDeadlineSeconds"] == 77
-    assert templates["ImportSchemaGen"]["activeDeadlineSeconds"] == 77
+    assert {pod["activeDeadlineSeconds"] for pod in templates.values()} == {77}
 
 
 def test_labels_and_annotations_are_added_to_tfxs() -> None:
@@ -245,7 +255,7 @@ def test_without_a_volume_no_mount_is_checked() -> None:
 
 
 def test_the_labels_say_what_the_image_must_hold_and_this_one_does() -> None:
-    for pod in pods(node_ids=(*COMPONENT_IDS, "ImportSchemaGen")).values():
+    for pod in pods(node_ids=(*COMPONENT_IDS, *SAME_POD_AS)).values():
         expected = labels_read(pod)
 
         assert expected.keys() == entrypoint.installed_versions().keys()

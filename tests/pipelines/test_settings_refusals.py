@@ -60,6 +60,12 @@ REFUSED = {
     "root like volume": ("output_root: /tfx-data2", "output_root", "mounted at /tfx-data"),
     "relative root": ("output_root: out", "output_root", "an absolute path"),
     "relative schema": ("schema_file: schema.pbtxt", "schema_file", "an absolute path"),
+    "relative serving root": ("serving_root: asked", "serving_root", "an absolute path"),
+    "two schemas": (
+        "{schema_file: /tfx-data/s.pbtxt, infer_schema: true}",
+        "infer_schema",
+        "leave one of the two out",
+    ),
     "module beside volume": ("module_file: /m/module.py", "module_file", "mounted at /tfx-data"),
     "module of another kind": ("module_file: /tfx-data/m.txt", "module_file", "a Python file"),
     # Metadata

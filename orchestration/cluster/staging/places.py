@@ -140,6 +140,9 @@ def _value(node: Mapping[str, Any], name: str, spec: Mapping[str, Any]) -> str |
     if "fieldValue" in parameter:
         return parameter["fieldValue"].get("stringValue") or None
     runtime = parameter.get("runtimeParameter") or {}
+    if name == _PARAMETERS[DATA] and runtime.get("name") not in (None, DATA):
+        # Complaints that a model was asked about, in a folder of their own.
+        return None
     for argument in (spec.get("arguments") or {}).get("parameters") or []:
         if argument["name"] == runtime.get("name") and argument.get("value") is not None:
             return str(argument["value"])

@@ -59,6 +59,11 @@ def refused(package: WorkflowPackage, **request: Any) -> str:
             "module_file",
             (f"/tfx-data/{MODULE}", "", "tfx-pvc", MODULE),
         ),
+        (
+            "everything",
+            "data-root",
+            ("gs://example-bucket/complaints", "gs", "example-bucket", "complaints"),
+        ),
         ("buckets", "data-root", ("gs://example-bucket/data", "gs", "example-bucket", "data")),
         (
             "everything",

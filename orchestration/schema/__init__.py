@@ -1,0 +1,1 @@
+"""The curated schema: what data need of it, and its file."""

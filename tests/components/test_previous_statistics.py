@@ -1,0 +1,172 @@
+"""Which statistics new ones are compared with, on a real metadata store."""
+
+import json
+from typing import Any
+
+import ml_metadata
+import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from components.execution_outcome import REFUSAL_PROPERTY, Node
+from tests.components.metadata_records import memory_store, put_execution
+
+pytestmark = pytest.mark.whole
+
+SPLITS = '["train", "eval"]'
+
+
+class History:
+    """Statistics and their validation as runs leave them."""
+
+    def __init__(self) -> None:
+        self.store: ml_metadata.MetadataStore = memory_store()
+        self._ids: list[int] = []
+        self._spans: dict[int, int] = {}
+        self._splits: dict[int, str] = {}
+
+    def statistics(self, *sha256: str, span: int = 0, splits: str = SPLITS) -> int:
+        """Records the statistics of files with these checksums; returns their id."""
+        examples = mlmd.Artifact(type="Examples")
+        files = [{"sha256": each} for each in sha256]
+        examples.custom_properties["input_files"].string_value = json.dumps({"files": files})
+        node = self._node("CsvExampleGen")
+        examples_id = self._outputs(put_execution(self.store, node, outputs={"e": [examples]}))
+        read = self.store.get_artifacts_by_id([examples_id])[0]
+        execution = put_execution(
+            self.store,
+            self._node("StatisticsGen"),
+            inputs={"examples": [read]},
+            outputs={"statistics": [mlmd.Artifact(type="ExampleStatistics")]},
+        )
+        found = self._outputs(execution)
+        self._ids.append(found)
+        self._spans[found] = span
+        self._splits[found] = splits
+        return found
+
+    def validated(self, statistics: int, *, refused: bool, previous: int | None = None) -> None:
+        """Records a verdict."""
+        anomalies = mlmd.Artifact(type="ExampleAnomalies")
+        if refused:
+            anomalies.custom_properties[REFUSAL_PROPERTY].string_value = "no"
+        inputs = {"statistics": self.store.get_artifacts_by_id([statistics])}
+        if previous is not None:
+            inputs["previous_statistics"] = self.store.get_artifacts_by_id([previous])
+        put_execution(
+            self.store,
+            self._node("ExampleValidator"),
+            inputs=inputs,
+            outputs={"anomalies": [anomalies]},
+        )
+
+    def previous(self, current: int) -> list[int]:
+        """The ids of what the strategy chooses."""
+        from components.previous_statistics import PreviousStatisticsStrategy
+
+        found = PreviousStatisticsStrategy().resolve_artifacts(
+            self.store,
+            {
+                "current": [self._artifact(current)],
+                "statistics": [self._artifact(each) for each in self._ids],
+            },
+        )
+        assert found is not None
+        assert [each.id for each in found["current"]] == [current]
+        return [each.id for each in found["statistics"]]
+
+    def _artifact(self, artifact_id: int) -> Any:
+        from tfx.types import standard_artifacts
+
+        artifact = standard_artifacts.ExampleStatistics()
+        artifact.id = artifact_id
+        artifact.span = self._spans[artifact_id]
+        artifact.split_names = self._splits[artifact_id]
+        return artifact
+
+    def _outputs(self, execution: int) -> int:
+        events = self.store.get_events_by_execution_ids([execution])
+        return next(event.artifact_id for event in events if event.type == mlmd.Event.OUTPUT)
+
+    def _node(self, node_id: str) -> Node:
+        return Node(pipeline="p", node_id=node_id, run_id="r")
+
+
+@pytest.fixture
+def history() -> History:
+    return History()
+
+
+def test_a_first_run_has_nothing_to_compare_with(history: History) -> None:
+    assert history.previous(history.statistics("a")) == []
+
+
+def test_it_is_the_latest_earlier_run_on_other_data(history: History) -> None:
+    history.statistics("a")
+    other = history.statistics("b")
+    history.statistics("c", "d")
+
+    assert history.previous(history.statistics("d", "c")) == [other]
+
+
+def test_later_statistics_are_not_previous(history: History) -> None:
+    first = history.statistics("a")
+    history.statistics("b")
+
+    assert history.previous(first) == []
+
+
+def test_with_spans_it_is_the_latest_span_before(history: History) -> None:
+    history.statistics("a", span=1)
+    second = history.statistics("b", span=3)
+    current = history.statistics("c", span=7)
+    history.statistics("d", span=8)
+
+    assert history.previous(current) == [second]
+
+
+def test_a_span_that_is_read_again_is_compared_with_the_one_before(history: History) -> None:
+    before = history.statistics("a", span=1)
+    history.statistics("b", span=2)
+
+    assert history.previous(history.statistics("mended", span=2)) == [before]
+
+
+def test_refused_data_are_nothing_to_compare_with(history: History) -> None:
+    good, bad = history.statistics("a"), history.statistics("b")
+    history.validated(good, refused=False)
+    history.validated(bad, refused=True, previous=good)
+
+    assert history.previous(history.statistics("c")) == [good]
+
+
+def test_data_that_were_accepted_after_all_are(history: History) -> None:
+    history.statistics("a")
+    later = history.statistics("b")
+    history.validated(later, refused=True)
+    history.validated(later, refused=False)
+
+    assert history.previous(history.statistics("c")) == [later]
+
+
+def test_the_verdict_on_later_data_says_nothing_of_the_earlier(history: History) -> None:
+    earlier = history.statistics("a")
+    bad = history.statistics("b")
+    history.validated(bad, refused=True, previous=earlier)
+
+    assert history.previous(history.statistics("c")) == [earlier]
+
+
+def test_statistics_of_other_splits_are_left_out(history: History) -> None:
+    history.statistics("asked", splits='["serving"]')
+
+    assert history.previous(history.statistics("a")) == []
+
+
+def test_without_statistics_of_this_run_nothing_is_resolved(history: History) -> None:
+    from components.previous_statistics import PreviousStatisticsStrategy
+
+    found = PreviousStatisticsStrategy().resolve_artifacts(
+        history.store, {"current": [], "statistics": []}
+    )
+
+    assert found is None
