@@ -11,7 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from components.errors import InputDataError
-from components.features import COLUMNS, LABEL_KEY, TEXT_COLUMNS, UNREAD_COLUMNS
+from components.features import (
+    COLUMNS,
+    COMPLAINT_ID_KEY,
+    LABEL_KEY,
+    TEXT_COLUMNS,
+    UNREAD_COLUMNS,
+)
 
 #: The longest cell, in characters. Python's default of 131,072 is too near to real narratives.
 MAX_CELL_LENGTH = 2**20
@@ -35,11 +41,13 @@ class Complaint(NamedTuple):
 
     Attributes:
         cells: UTF-8 text in the order of ``features.TEXT_COLUMNS``; empty where missing.
-        disputed: The label, 0 or 1; ``None`` where it is not read.
+        disputed: The label, 0 or 1; ``None`` where there is none.
+        complaint_id: The complaint's ID; empty where the file has none.
     """
 
     cells: tuple[bytes, ...]
     disputed: int | None
+    complaint_id: str = ""
 
 
 def read_complaints(stream: BinaryIO, name: str, *, with_label: bool = True) -> Iterator[Complaint]:
@@ -54,7 +62,7 @@ def read_complaints(stream: BinaryIO, name: str, *, with_label: bool = True) -> 
         stream: The file, open for reading bytes.
         name: The file's name, for messages.
         with_label: Whether each complaint has a label; otherwise its column may be missing, and
-            what is in it does not matter.
+            what is not 0 or 1 is none.
 
     Yields:
         The complaints.
@@ -74,7 +82,8 @@ def read_complaints(stream: BinaryIO, name: str, *, with_label: bool = True) -> 
         raise InputDataError(f"{name}: the file is empty; its first line must name the columns")
     positions = _positions(header, f"{name}, row {row}", with_label)
     width = len(header)
-    label_position = header.index(LABEL_KEY) if with_label else None
+    label_position = header.index(LABEL_KEY) if LABEL_KEY in header else None
+    id_position = header.index(COMPLAINT_ID_KEY) if COMPLAINT_ID_KEY in header else None
     empty = True
     for row, record in records:
         if len(record) != width:
@@ -83,7 +92,7 @@ def read_complaints(stream: BinaryIO, name: str, *, with_label: bool = True) -> 
                 "quote each cell that holds a comma, a quote or a line break"
             )
         label = None if label_position is None else _LABELS.get(record[label_position])
-        if label is None and label_position is not None:
+        if label is None and with_label and label_position is not None:
             raise InputDataError(
                 f"{name}, row {row}: {LABEL_KEY} is {_shown(record[label_position])}; "
                 "write 1 for disputed and 0 for not disputed"
@@ -93,7 +102,8 @@ def read_complaints(stream: BinaryIO, name: str, *, with_label: bool = True) -> 
         except UnicodeEncodeError as error:
             raise _not_utf8(error, f"{name}, row {row}") from None
         empty = False
-        yield Complaint(cells, label)
+        complaint_id = "" if id_position is None else record[id_position]
+        yield Complaint(cells, label, complaint_id)
     if empty:
         raise InputDataError(
             f"{name}: a header and no complaint; add at least one row or remove the file"

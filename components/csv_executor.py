@@ -225,7 +225,9 @@ class _ReadExamples(beam.DoFn):
             with FileSystems.open(path) as stream:
                 counted = _Counted(stream)
                 for complaint in read_complaints(counted, path, with_label=self._with_label):
-                    yield serialized_example(complaint)
+                    # What is known by now was not when the model was asked.
+                    known = complaint if self._with_label else complaint._replace(disputed=None)
+                    yield serialized_example(known)
                     rows += 1
         except OSError as error:
             raise InputDataError(f"{path}: cannot be read: {_one_line(error)}") from error

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 LABEL_KEY = "consumer_disputed"
 NARRATIVE_KEY = "consumer_complaint_narrative"
 ZIP_CODE_KEY = "zip_code"
+COMPLAINT_ID_KEY = "complaint_id"
 
 #: Made by Transform from the narrative: how long it is, on a logarithmic scale.
 NARRATIVE_LENGTH_KEY = "narrative_length"
@@ -72,7 +73,7 @@ COLUMNS: tuple[str, ...] = (
     LABEL_KEY,
 )
 
-#: Other columns of published complaints, which may be in a file and are not read.
+#: Other columns of published complaints, which may be in a file and are no part of the examples.
 UNREAD_COLUMNS: tuple[str, ...] = (
     "date_received",
     "date_sent_to_company",
@@ -80,7 +81,7 @@ UNREAD_COLUMNS: tuple[str, ...] = (
     "tags",
     "consumer_consent_provided",
     "submitted_via",
-    "complaint_id",
+    COMPLAINT_ID_KEY,
 )
 
 #: The columns that are text: every one but the label, which is 0 or 1.

@@ -23,6 +23,7 @@ from orchestration.data_command import data
 from orchestration.lineage.command import lineage
 from orchestration.local.logs import without_controls
 from orchestration.name_value import NameValue, unique
+from orchestration.predict_command import predict
 from orchestration.report.command import report
 from orchestration.schema.command import schema
 from orchestration.tensorboard_command import tensorboard
@@ -223,6 +224,7 @@ def retry(
 cluster_commands.add_to(cli)
 cli.add_command(logs)
 cli.add_command(data)
+cli.add_command(predict)
 cli.add_command(approve)
 cli.add_command(report)
 cli.add_command(tensorboard)

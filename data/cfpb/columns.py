@@ -7,7 +7,6 @@ from components.errors import InputDataError
 from components.features import COLUMNS, LABEL_KEY, NARRATIVE_KEY, UNREAD_COLUMNS, ZIP_CODE_KEY
 
 DATE_RECEIVED = "date_received"
-COMPLAINT_ID = "complaint_id"
 
 #: What a prepared file holds, in order: what the model reads, then what audits and spans need.
 PREPARED_COLUMNS: tuple[str, ...] = (*COLUMNS, *UNREAD_COLUMNS)

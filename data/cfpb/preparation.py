@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.errors import InputDataError
-from components.features import LABEL_KEY, NARRATIVE_KEY
-from data.cfpb.columns import COMPLAINT_ID, DATE_RECEIVED, PREPARED_COLUMNS, column_of, positions
+from components.features import COMPLAINT_ID_KEY, LABEL_KEY, NARRATIVE_KEY
+from data.cfpb.columns import DATE_RECEIVED, PREPARED_COLUMNS, column_of, positions
 from data.cfpb.complaint import NO_NARRATIVE, prepared
 from data.cfpb.reading import Source
 from data.cfpb.shards import BY_SIZE, MANIFEST, Shard, ShardWriter, appearing_folder
@@ -188,7 +188,7 @@ class _Preparation:
             return row
         if self._rules.layout != BY_SIZE and not row[DATE_RECEIVED]:
             return NO_DATE
-        if not self._seen.is_new(row[COMPLAINT_ID]):
+        if not self._seen.is_new(row[COMPLAINT_ID_KEY]):
             return DUPLICATE
         writer.write(row, row[DATE_RECEIVED])
         self.rows_out += 1

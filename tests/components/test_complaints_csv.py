@@ -49,21 +49,23 @@ def test_columns_may_be_in_any_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "lines",
+    ("lines", "label"),
     [
-        (",".join(TEXT_COLUMNS), ROW.rpartition(",")[0]),
-        (HEADER, ROW.rpartition(",")[0] + ","),
-        (HEADER, ROW),
-        (HEADER, ROW.rpartition(",")[0] + ",unknown"),
+        ((",".join(TEXT_COLUMNS), ROW.rpartition(",")[0]), None),
+        ((HEADER, ROW.rpartition(",")[0] + ","), None),
+        ((HEADER, ROW), 1),
+        ((HEADER, ROW.rpartition(",")[0] + ",unknown"), None),
     ],
 )
-def test_without_labels_nothing_is_asked_of_their_column(lines: tuple[str, ...]) -> None:
+def test_where_a_label_may_be_missing_nothing_is_asked_of_its_column(
+    lines: tuple[str, ...], label: int | None
+) -> None:
     content = io.BytesIO("\n".join([*lines, ""]).encode())
 
     (complaint,) = read_complaints(content, "a.csv", with_label=False)
 
     assert cell(complaint, "timely_response") == "Yes"
-    assert complaint.disputed is None
+    assert complaint.disputed == label
 
 
 def test_without_labels_every_other_column_must_be_there() -> None:

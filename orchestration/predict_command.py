@@ -1,0 +1,156 @@
+"""The command that predicts the complaints of a CSV file."""
+
+import contextlib
+import csv
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+from rich.console import Console
+
+from orchestration.cluster.commands import HOME
+
+if TYPE_CHECKING:
+    from components.prediction import Model
+
+
+@click.command()
+@click.argument("model", metavar="[MODEL]", required=False)
+@click.option(
+    "--csv",
+    "path",
+    metavar="FILE",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    required=True,
+    help="Complaints in the form that the pipeline reads; the label may be missing.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    help="CSV file to write.  [default: the standard output]",
+)
+@click.option("--url", help="A model behind TensorFlow Serving's REST API, in place of MODEL.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 2**16),
+    default=256,
+    show_default=True,
+    help="Complaints that are predicted at a time.",
+)
+@HOME
+def predict(
+    model: str | None,
+    path: pathlib.Path,
+    out: pathlib.Path | None,
+    url: str | None,
+    batch_size: int,
+    home: pathlib.Path,
+) -> None:
+    """Predict the complaints of a CSV file.
+
+    MODEL is a SavedModel, a folder of versions, of which the newest is taken, or a local run that
+    has pushed one. Each line of the output has the complaint's row and ID, the probability that
+    the consumer disputes the answer, and 0 or 1 by the model's threshold. Where the file has
+    labels, the AUC is shown at the end.
+
+    \b
+    Examples:
+      complaint-pipeline predict \\
+          local/volume/output/serving_model/consumer_complaint_pipeline_kubeflow \\
+          --csv complaints.csv --out predicted.csv
+      complaint-pipeline predict --url http://localhost:8501/v1/models/complaints --csv new.csv
+    """
+    from components.errors import InputDataError
+    from components.prediction import predictions
+    from orchestration.auc import StreamingAuc
+
+    if (model is None) == (url is None):
+        raise click.UsageError("name either MODEL or --url")
+    if not path.is_file():
+        raise InputDataError(f"{path}: there is no such file")
+    predictor = _model(model, url, home)
+    auc = StreamingAuc()
+    rows = 0
+    with _written(out) as stream, _progress(path.stat().st_size) as update:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("row", "complaint_id", "probability", "disputed"))
+        for batch, done in predictions(path, predictor, batch_size):
+            for item in batch:
+                rows += 1
+                writer.writerow(
+                    (rows, item.complaint.complaint_id, f"{item.probability:.6f}", item.disputed)
+                )
+            auc.add(
+                [
+                    (item.probability, item.complaint.disputed)
+                    for item in batch
+                    if item.complaint.disputed is not None
+                ]
+            )
+            update(done)
+    summary = f"{rows:,} complaints predicted"
+    if auc.value is not None:
+        summary += f"; AUC {auc.value:.4f} on the {auc.count:,} that have a label"
+    click.echo(summary, err=True)
+
+
+def _model(model: str | None, url: str | None, home: pathlib.Path) -> "Model":
+    from components.prediction import ModelServer, SavedModel, model_folder
+
+    if url is not None:
+        return ModelServer(url)
+    assert model is not None
+    path = pathlib.Path(model)
+    if not path.exists() and "/" not in model and (home / "runs" / model).is_dir():
+        path = _pushed_by(model, home)
+    return SavedModel(model_folder(path))
+
+
+def _pushed_by(run: str, home: pathlib.Path) -> pathlib.Path:
+    from components.errors import RunError
+    from orchestration.local.observing import LocalRuns
+
+    pushed = LocalRuns(home).get(run).result.get("pushed_model")
+    if not pushed:
+        raise RunError(f"{run}: has pushed no model; see 'complaint-pipeline status {run}'")
+    return pathlib.Path(str(pushed))
+
+
+@contextlib.contextmanager
+def _written(out: pathlib.Path | None) -> Iterator[TextIO]:
+    """Lends a file that appears once it is whole, or the standard output."""
+    from components.errors import InputDataError
+
+    if out is None:
+        yield sys.stdout
+        return
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        partial.replace(out)
+    except OSError as error:
+        raise InputDataError(f"{out}: cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], Any]]:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("predicting"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done: progress.update(task, completed=done)
