@@ -9,7 +9,9 @@ import hashlib
 import pathlib
 
 #: The modules that CsvExampleGen runs.
-EXAMPLE_GEN_MODULES = frozenset({"complaints_csv.py", "csv_executor.py", "features.py"})
+EXAMPLE_GEN_MODULES = frozenset(
+    {"complaints_csv.py", "csv_executor.py", "features.py", "span_driver.py", "spans.py"}
+)
 
 #: The modules that Transform runs.
 PREPROCESSING_MODULES = frozenset({"features.py", "preprocessing.py"})

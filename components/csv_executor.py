@@ -19,16 +19,22 @@ from apache_beam.io.filesystems import FileSystems
 from tfx import types
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
 
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError
 from components.features import LABEL_KEY, TEXT_COLUMNS
+from components.span_driver import SPAN_PATTERNS_PROPERTY
 
 #: Custom property of the examples with the files that they come from, as JSON: ``files`` (``name``
 #: within the folder, ``bytes``, ``sha256``, ``rows``), ``left_out`` (how many files more there
 #: were), and ``bytes`` and ``rows`` of them all.
 INPUT_FILES_PROPERTY = "input_files"
+
+#: The split that older spans add to.
+TRAIN_SPLIT = "train"
 
 #: The most files that the property lists.
 _MAX_INPUT_FILES = 1_000
@@ -59,7 +65,11 @@ class Executor(BaseExampleGenExecutor):
     def GenerateExamplesByBeam(  # noqa: N802 (TFX's name)
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
     ) -> dict[str, beam.PCollection]:
-        """Adds to TFX's own a check that no split is empty.
+        """Reads the newest span as TFX does, and adds what to train on of the older ones.
+
+        The eval split is the newest span's alone, so that a model is measured on the newest
+        data. What the hash holds out of an older span stays held out: no complaint that a model
+        was once measured on is trained on later.
 
         Args:
             pipeline: The Beam pipeline.
@@ -69,6 +79,13 @@ class Executor(BaseExampleGenExecutor):
             The examples of each split.
         """
         splits = super().GenerateExamplesByBeam(pipeline, exec_properties)
+        patterns = json.loads(exec_properties.get(SPAN_PATTERNS_PROPERTY) or "[]")
+        if older := patterns[:-1]:
+            trained_on = pipeline | "OlderSpans" >> _TrainOfSpans(self, exec_properties, older)
+            splits[TRAIN_SPLIT] = (
+                splits[TRAIN_SPLIT],
+                trained_on,
+            ) | "AllSpans" >> beam.Flatten()
         for split, examples in splits.items():
             _ = (
                 examples
@@ -106,6 +123,55 @@ class Executor(BaseExampleGenExecutor):
             raise InputDataError(message) from None
         examples.set_string_custom_property(INPUT_FILES_PROPERTY, _input_files(records))
         fileio.rmtree(records)
+
+
+class _TrainOfSpans(beam.PTransform):
+    """Reads spans; gives the examples that TFX's own split puts into ``train``."""
+
+    def __init__(
+        self, executor: Executor, exec_properties: dict[str, Any], patterns: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self._executor = executor
+        self._exec_properties = exec_properties
+        self._patterns = patterns
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        config = example_gen_pb2.Input()
+        proto_utils.json_to_proto(
+            self._exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config
+        )
+        spans = []
+        for pattern in self._patterns:
+            config.splits[0].pattern = pattern
+            spans.append(
+                begin.pipeline
+                | f"Span[{pattern}]" >> _TrainOfSpan(self._executor, self._exec_properties, config)
+            )
+        return spans | beam.Flatten(pipeline=begin.pipeline)
+
+
+class _TrainOfSpan(beam.PTransform):
+    """A scope of its own for the steps that TFX adds by fixed names."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        exec_properties: dict[str, Any],
+        config: example_gen_pb2.Input,
+    ) -> None:
+        super().__init__()
+        self._executor = executor
+        self._exec_properties = {
+            **exec_properties,
+            standard_component_specs.INPUT_CONFIG_KEY: proto_utils.proto_to_json(config),
+        }
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        splits = BaseExampleGenExecutor.GenerateExamplesByBeam(
+            self._executor, begin.pipeline, self._exec_properties
+        )
+        return splits[TRAIN_SPLIT]
 
 
 class _CsvToExamples(beam.PTransform):

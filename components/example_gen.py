@@ -9,30 +9,31 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import example_gen_pb2
 
 from components.csv_executor import Executor
-
-#: Notes, checksums and the hidden files of a mounted volume may lie next to the data.
-_PATTERN = "*.csv"
+from components.span_driver import Driver
 
 
 class CsvExampleGen(component.CsvExampleGen):
-    """TFX's CsvExampleGen, running ``components.csv_executor``."""
+    """TFX's CsvExampleGen, running ``components.csv_executor`` after ``components.span_driver``."""
 
+    DRIVER_CLASS = Driver
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
 
     def __init__(
         self,
         input_base: str | RuntimeParameter,
-        input_config: example_gen_pb2.Input | RuntimeParameter | None = None,
+        input_pattern: str = "*.csv",
         output_config: example_gen_pb2.Output | RuntimeParameter | None = None,
+        range_config: RuntimeParameter | None = None,
         code_hash: str = "",
     ) -> None:
         """Creates the component.
 
         Args:
             input_base: Folder or URI of the CSV files.
-            input_config: Input splits and their patterns; by default every ``*.csv`` file is
-                one split.
+            input_pattern: Pattern of the files below ``input_base``; spans as in
+                ``components.spans``. Notes and checksums may lie next to the data.
             output_config: Output splits; TFX's default is two thirds ``train``, one ``eval``.
+            range_config: Run parameter with the spans to read, JSON of TFX's RangeConfig.
             code_hash: Hash of the code that reads the files. TFX's cache key does not know the
                 code, but it does know this.
         """
@@ -40,8 +41,9 @@ class CsvExampleGen(component.CsvExampleGen):
         FileBasedExampleGen.__init__(
             self,
             input_base=input_base,
-            input_config=input_config or utils.make_default_input_config(_PATTERN),
+            input_config=utils.make_default_input_config(input_pattern),
             output_config=output_config,
+            range_config=range_config,
             custom_config=_custom_config(code_hash),
         )
 

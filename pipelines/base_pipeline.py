@@ -28,6 +28,7 @@ from components import features
 from components.approval import Approval
 from components.errors import SettingsError
 from components.example_gen import CsvExampleGen
+from components.spans import InputPattern
 
 #: One complaint in ten is held out for evaluation.
 _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
@@ -46,6 +47,8 @@ def init_components(
     module_file: str | None = None,
     schema_file: str | None = None,
     approval_timeout_seconds: int | None = None,
+    input_pattern: str = "*.csv",
+    span_window: int = 1,
     example_gen_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
@@ -69,6 +72,9 @@ def init_components(
         schema_file: Curated schema to import; ``None`` infers the schema from the statistics.
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed; ``None`` pushes it without.
+        input_pattern: Pattern of the files below ``data_root``, perhaps with spans.
+        span_window: How many spans up to the newest to train on; the default of run parameter
+            ``range-config``, which only an ``input_pattern`` with spans has.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
@@ -98,6 +104,8 @@ def init_components(
                 ]
             )
         ),
+        input_pattern=input_pattern,
+        range_config=_range_config(span_window) if InputPattern(input_pattern).has_spans else None,
         code_hash=example_gen_code_hash,
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
@@ -167,6 +175,14 @@ def init_components(
         *([] if approval is None else [approval]),
         _pusher(trainer, evaluator, approval, serving_model_dir, ai_platform_serving_args),
     ]
+
+
+def _range_config(span_window: int) -> RuntimeParameter:
+    return RuntimeParameter(
+        name="range-config",
+        ptype=str,
+        default=f'{{"rolling_range": {{"num_spans": {span_window}}}}}',
+    )
 
 
 def eval_config(

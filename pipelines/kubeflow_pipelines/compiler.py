@@ -155,6 +155,8 @@ def init_components(settings: Settings) -> list[Any]:
     text_encoder = {"kind": training.text_encoder, "handle": training.text_encoder_handle}
     return base_pipeline.init_components(
         data_root=settings.data_root,
+        input_pattern=settings.input_pattern,
+        span_window=settings.span_window,
         example_gen_code_hash=code_hash(package, EXAMPLE_GEN_MODULES),
         train_steps=training.train_steps,
         eval_steps=training.eval_steps,

@@ -8,6 +8,7 @@ import types
 from collections.abc import Mapping
 
 from components.errors import SettingsError
+from components.spans import InputPattern
 from pipelines.settings.checks import (
     is_uri,
     require,
@@ -63,6 +64,8 @@ _STOCK_IMAGE = re.compile(
 )
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
+_MAX_SPAN_WINDOW = 1_000
+
 _MAX_APPROVAL_SECONDS = 30 * 24 * 3600
 
 #: The KFP backend refuses a pipeline's name above 100 bytes (128 from version 2.17 on).
@@ -114,6 +117,11 @@ class Settings:
         volume: The persistent volume, or ``None`` when all roots are buckets.
         input_root: Folder or URI of the input CSV files; the default of parameter ``data-root``.
             ``None`` is folder ``data`` of the volume.
+        input_pattern: Pattern of the CSV files below ``input_root``. ``{SPAN}``, or ``{YYYY}``,
+            ``{MM}`` and ``{DD}``, make folders or files into spans, as in
+            ``span-{SPAN}/*.csv``: a run reads the newest.
+        span_window: How many spans, up to the newest, to train on; the default of run parameter
+            ``range-config``.
         output_root: Folder or URI under which the pipeline writes; ``None`` is folder ``output``
             of the volume.
         module_file: Path of a Python file with ``preprocessing_fn`` and ``run_fn`` to use
@@ -151,6 +159,8 @@ class Settings:
     image_pull_secrets: tuple[str, ...] = ()
     volume: VolumeSettings | None = dataclasses.field(default_factory=VolumeSettings)
     input_root: str | None = None
+    input_pattern: str = "*.csv"
+    span_window: int = 1
     output_root: str | None = None
     module_file: str | None = None
     schema_file: str | None = None
@@ -177,6 +187,7 @@ class Settings:
     def __post_init__(self) -> None:
         self._check_names()
         self._check_paths()
+        self._check_spans()
         self._check_secrets()
         self._check_mounts()
         self._check_variables()
@@ -256,6 +267,21 @@ class Settings:
                 self.module_file.endswith(".py"),
                 f"module_file: '{self.module_file}' is not a Python file",
             )
+
+    def _check_spans(self) -> None:
+        try:
+            pattern = InputPattern(self.input_pattern)
+        except ValueError as error:
+            raise SettingsError(f"input_pattern: '{self.input_pattern}' {error}") from error
+        require(
+            1 <= self.span_window <= _MAX_SPAN_WINDOW,
+            f"span_window: {self.span_window} is not 1 to {_MAX_SPAN_WINDOW}",
+        )
+        require(
+            self.span_window == 1 or pattern.has_spans,
+            f"span_window: input_pattern '{self.input_pattern}' has no spans; use one such as "
+            "span-{SPAN}/*.csv",
+        )
 
     def _check_secrets(self) -> None:
         for index, secret in enumerate(self.image_pull_secrets):
