@@ -20,14 +20,18 @@ from tfx.types import standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from components.errors import InputDataError
-from components.spans import InputPattern, SpanRange, Window, spans_of, window
+from components.spans import (
+    FIRST_SPAN_PROPERTY,
+    InputPattern,
+    SpanRange,
+    Window,
+    spans_of,
+    window,
+)
 
 #: Execution property: JSON list of the patterns of the spans to read, oldest first. TFX's cache
 #: key has it. Not there where the input has no spans.
 SPAN_PATTERNS_PROPERTY = "span_patterns"
-
-#: Custom property of the examples: number of the oldest span in them; ``span`` is the newest.
-FIRST_SPAN_PROPERTY = "first_span"
 
 _EXAMPLES = (
     'range-config: \'{"rolling_range": {"num_spans": 3}}\' for the newest three spans, or '

@@ -13,6 +13,11 @@ from collections.abc import Iterable, Sequence
 
 from components.errors import InputDataError
 
+#: Custom properties of examples: the first and the last span in them. Without spans TFX records
+#: 0 as the last, and nobody a first one.
+FIRST_SPAN_PROPERTY = "first_span"
+SPAN_PROPERTY = "span"
+
 _SPEC = re.compile(r"\{([^{}]*)\}")
 _NUMBER = re.compile(r"(SPAN|VERSION)(?::0*([1-9][0-9]?))?")
 _DATE_DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
@@ -102,6 +107,16 @@ class InputPattern:
         names = self.text.split("/")
         depth = max(index for index, name in enumerate(names) if "{" in name) + 1
         return _SPEC.sub("*", "/".join(names[:depth])) if depth < len(names) else None
+
+    def matches(self, name: str) -> bool:
+        """Tells whether a run may read a file.
+
+        Args:
+            name: Path of the file below the input folder. A hidden file or folder never counts.
+        """
+        if any(part.startswith(".") for part in name.split("/")):
+            return False
+        return self.span(name) is not None if self.has_spans else bool(self._regex.fullmatch(name))
 
     def span(self, name: str) -> Span | None:
         """Returns the span that a file belongs to.

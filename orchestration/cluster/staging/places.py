@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import WorkflowError
+from components.spans import InputPattern
 from orchestration.package import WorkflowPackage
 
 DATA = "data-root"
@@ -91,6 +92,34 @@ def find_place(package: WorkflowPackage, what: str, data_root: str | None = None
             f"{package.path}: its steps look for {what} in {' and in '.join(paths)}; give them one"
         )
     return places[0] if places else None
+
+
+def input_pattern(package: WorkflowPackage) -> InputPattern:
+    """Returns the pattern of the files that ExampleGen reads; ``*.csv`` where it names none.
+
+    Args:
+        package: The compiled workflow, without faults.
+
+    Raises:
+        WorkflowError: If the pattern is not valid.
+    """
+    for _, node in _nodes(package):
+        text = _value(node, "input_config", package.manifest["spec"])
+        try:
+            patterns = [split["pattern"] for split in json.loads(text or "{}").get("splits", ())]
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise WorkflowError(
+                f"{package.path}: input_config of its ExampleGen is no JSON of TFX's Input; "
+                "compile it anew"
+            ) from error
+        if len(patterns) == 1:
+            try:
+                return InputPattern(patterns[0])
+            except ValueError as error:
+                raise WorkflowError(
+                    f"{package.path}: input_pattern '{patterns[0]}' {error}"
+                ) from error
+    return InputPattern("*.csv")
 
 
 def _nodes(

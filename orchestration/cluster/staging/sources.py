@@ -8,9 +8,11 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.errors import InputDataError
+from components.spans import InputPattern
 
 _CHUNK_BYTES = 1024 * 1024
 _CSV = ".csv"
+_ALL_CSV = f"*{_CSV}"
 _MOST_NAMED = 5
 
 
@@ -70,11 +72,14 @@ class SourceFile:
         )
 
 
-def data_files(given: Sequence[pathlib.Path]) -> tuple[list[SourceFile], list[str]]:
+def data_files(
+    given: Sequence[pathlib.Path], pattern: InputPattern
+) -> tuple[list[SourceFile], list[str]]:
     """Returns the CSV files that are named, or in the folders that are named.
 
     Args:
-        given: Files and folders; of a folder, the files ``*.csv`` directly in it.
+        given: Files and folders; of a folder, what matches the pattern below it.
+        pattern: The pattern of the files that ExampleGen reads.
 
     Returns:
         The files by name, and warnings about what ExampleGen would not read.
@@ -84,23 +89,33 @@ def data_files(given: Sequence[pathlib.Path]) -> tuple[list[SourceFile], list[st
     """
     files: dict[str, SourceFile] = {}
     warnings = []
+    what = f"{_CSV} files" if pattern.text == _ALL_CSV else f"{pattern.text} files"
     for path in given:
         if _is_folder(path):
-            paths, others = _split(path)
+            names, others = _split(path, pattern)
             if others:
                 warnings.append(
-                    f"{path}: not staged, ExampleGen reads only {_CSV} files: {named(others)}"
+                    f"{path}: not staged, ExampleGen reads only {what}: {named(others)}"
                 )
-            if not paths:
-                raise InputDataError(f"{path}: has no {_CSV} file; put the data there")
-        elif is_data(path.name):
-            paths = [path]
+            if not names:
+                raise InputDataError(
+                    f"{path}: has no file that matches {pattern.text}; name the folder that the "
+                    "spans are in"
+                    if pattern.has_spans
+                    else f"{path}: has no {what[:-1]}; put the data there"
+                )
+            found = [source_file(path / name, name) for name in names]
+        elif pattern.matches(path.name):
+            found = [source_file(path, path.name)]
         else:
             raise InputDataError(
-                f"{path}: ExampleGen reads only files whose name ends in {_CSV}, and no hidden "
-                "ones; rename it"
+                f"{path}: ExampleGen reads only {what}, and the name does not match; name the "
+                "folder that it is below"
+                if pattern.text != _ALL_CSV
+                else f"{path}: ExampleGen reads only files whose name ends in {_CSV}, and no "
+                "hidden ones; rename it"
             )
-        for file in (source_file(path, path.name) for path in paths):
+        for file in found:
             if file.name in files:
                 raise InputDataError(
                     f"{file.path}: {files[file.name].path} has the same name, and both go to one "
@@ -206,14 +221,24 @@ def _is_folder(path: pathlib.Path) -> bool:
         raise InputDataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _split(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
-    """Splits a folder into what ExampleGen would read, and the names of the rest."""
+def _split(folder: pathlib.Path, pattern: InputPattern) -> tuple[list[str], list[str]]:
+    """Splits the names below a folder into what ExampleGen would read, and the rest."""
+    names = list(_names(folder, pattern.text.count("/")))
+    data = [name for name in names if pattern.matches(name)]
+    return data, [name for name in names if not pattern.matches(name)]
+
+
+def _names(folder: pathlib.Path, levels: int) -> Iterator[str]:
+    """Yields what is so many folders below a folder, and what is no such folder on the way."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise InputDataError(f"{folder}: cannot be read: {error.strerror}") from error
-    data = [path for path in entries if is_data(path.name)]
-    return data, [path.name for path in entries if not is_data(path.name)]
+    for entry in entries:
+        if levels and not entry.name.startswith(".") and _is_folder(entry):
+            yield from (f"{entry.name}/{name}" for name in _names(entry, levels - 1))
+        else:
+            yield entry.name
 
 
 def _modules(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -141,6 +141,44 @@ def test_of_a_folder_the_csv_files_go_and_the_others_are_named(
     ]
 
 
+@pytest.fixture
+def spans(package: WorkflowPackage) -> WorkflowPackage:
+    """The workflow with folders of spans."""
+    escaped = json.dumps(json.dumps(json.dumps("*.csv"))[1:-1])[1:-1]
+    pattern = escaped.replace("*.csv", "span-{SPAN}/*.csv")
+    return changed(package, escaped, pattern)
+
+
+def test_span_folders_go_as_they_are(spans: WorkflowPackage, folder: pathlib.Path) -> None:
+    for name in ("span-1/a.csv", "span-2/a.csv", "span-2/b.csv", ".span-3/a.csv", "span-x/a.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    (folder / "span-2/notes.txt").touch()
+    (folder / "loose.csv").touch()
+
+    selection = select(spans, Request(data=[folder]))
+
+    assert [item.place.path for item in selection.wanted] == [
+        "/tfx-data/data/span-1/a.csv",
+        "/tfx-data/data/span-2/a.csv",
+        "/tfx-data/data/span-2/b.csv",
+    ]
+    assert selection.warnings == [
+        f"{folder}: not staged, ExampleGen reads only span-{{SPAN}}/*.csv files: .span-3, "
+        "loose.csv, span-2/notes.txt, span-x/a.csv"
+    ]
+
+
+def test_a_span_folder_itself_is_refused_with_what_to_name(
+    spans: WorkflowPackage, folder: pathlib.Path
+) -> None:
+    (folder / "span-1").mkdir()
+    (folder / "span-1/a.csv").touch()
+
+    assert "name the folder that the spans are in" in refused(spans, data=[folder / "span-1"])
+    assert "name the folder that it is below" in refused(spans, data=[folder / "span-1/a.csv"])
+
+
 def test_a_link_goes_under_its_own_name(package: WorkflowPackage, folder: pathlib.Path) -> None:
     (folder.parent / "real.txt").write_text("content")
     (folder / "link.csv").symlink_to(folder.parent / "real.txt")
