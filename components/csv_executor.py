@@ -26,7 +26,7 @@ from tfx.utils import proto_utils
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError
 from components.features import LABEL_KEY, TEXT_COLUMNS
-from components.span_driver import SPAN_PATTERNS_PROPERTY
+from components.span_driver import SPAN_PATTERNS_PROPERTY, SPAN_PROBLEM_PROPERTY
 
 #: Custom property of the examples with the files that they come from, as JSON: ``files`` (``name``
 #: within the folder, ``bytes``, ``sha256``, ``rows``), ``left_out`` (how many files more there
@@ -110,6 +110,8 @@ class Executor(BaseExampleGenExecutor):
         Raises:
             InputDataError: If the input cannot be taken.
         """
+        if problem := exec_properties.get(SPAN_PROBLEM_PROPERTY):
+            raise InputDataError(problem)
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )

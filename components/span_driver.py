@@ -33,6 +33,10 @@ from components.spans import (
 #: key has it. Not there where the input has no spans.
 SPAN_PATTERNS_PROPERTY = "span_patterns"
 
+#: Execution property: why the spans cannot be read, for the executor to fail with. TFX keeps an
+#: execution whose driver has failed as running, one whose executor has failed as failed.
+SPAN_PROBLEM_PROPERTY = "span_problem"
+
 _EXAMPLES = (
     'range-config: \'{"rolling_range": {"num_spans": 3}}\' for the newest three spans, or '
     '\'{"static_range": {"start_span_number": 3, "end_span_number": 5}}\''
@@ -57,10 +61,8 @@ class Driver(driver.FileBasedDriver):
 
         Returns:
             They, with ``span``, ``version``, ``input_fingerprint`` of all files of all spans,
-            ``span_patterns``, and the newest span's pattern in ``input_config``.
-
-        Raises:
-            InputDataError: If the range is not valid or its last span is not there.
+            ``span_patterns``, and the newest span's pattern in ``input_config``; or with
+            ``span_problem`` if the range is not valid or its last span is not there.
         """
         config = example_gen_pb2.Input()
         proto_utils.json_to_proto(
@@ -71,8 +73,15 @@ class Driver(driver.FileBasedDriver):
         if not pattern.has_spans:
             return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
         folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        wanted = span_range(exec_properties.get(standard_component_specs.RANGE_CONFIG_KEY) or "")
-        found = find_window(folder, pattern, wanted)
+        wanted = exec_properties.get(standard_component_specs.RANGE_CONFIG_KEY) or ""
+        try:
+            found = find_window(folder, pattern, span_range(wanted))
+        except InputDataError as error:
+            return exec_properties | {
+                utils.SPAN_PROPERTY_NAME: 0,
+                utils.VERSION_PROPERTY_NAME: None,
+                SPAN_PROBLEM_PROPERTY: str(error),
+            }
         newest = found.newest
         split.pattern = newest.pattern
         exec_properties[standard_component_specs.INPUT_CONFIG_KEY] = proto_utils.proto_to_json(
@@ -99,9 +108,6 @@ class Driver(driver.FileBasedDriver):
 
         Returns:
             Its properties, and the examples' artifact with ``span`` and ``first_span``.
-
-        Raises:
-            InputDataError: If the range is not valid or its last span is not there.
         """
         output = super().run(execution_info)
         first = output.exec_properties.get(FIRST_SPAN_PROPERTY)

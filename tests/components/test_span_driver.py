@@ -71,8 +71,14 @@ def resolved(
 
 
 def refusal(folder: pathlib.Path, range_config: Any = None, pattern: str = PATTERN) -> str:
+    """Returns the line with which the executor fails after the driver."""
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+
+    from components.csv_executor import Executor
+
+    properties, _ = resolved(folder, range_config, pattern)
     with pytest.raises(InputDataError) as caught:
-        resolved(folder, range_config, pattern)
+        Executor(BaseBeamExecutor.Context(beam_pipeline_args=[])).Do({}, {}, properties)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
