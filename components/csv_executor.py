@@ -19,9 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from tfx import types
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.dsl.io import fileio
-from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
 
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError
@@ -42,6 +40,9 @@ _MAX_INPUT_FILES = 1_000
 #: Where the workers leave what they have read: beneath the examples, which all workers can reach.
 _RECORDS_KEY = "input_files_folder"
 _RECORDS_FOLDER = ".input_files"
+
+#: Execution property with the patterns to read instead of the one in ``input_config``.
+_PATTERNS_KEY = "patterns"
 
 #: The output of what has been read.
 _READ = "read"
@@ -128,46 +129,17 @@ class Executor(BaseExampleGenExecutor):
 
 
 class _TrainOfSpans(beam.PTransform):
-    """Reads spans; gives the examples that TFX's own split puts into ``train``."""
+    """Reads spans; gives the examples that TFX's own split puts into ``train``.
+
+    It is a scope of its own for the steps that TFX adds by fixed names.
+    """
 
     def __init__(
         self, executor: Executor, exec_properties: dict[str, Any], patterns: Sequence[str]
     ) -> None:
         super().__init__()
         self._executor = executor
-        self._exec_properties = exec_properties
-        self._patterns = patterns
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        config = example_gen_pb2.Input()
-        proto_utils.json_to_proto(
-            self._exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config
-        )
-        spans = []
-        for pattern in self._patterns:
-            config.splits[0].pattern = pattern
-            spans.append(
-                begin.pipeline
-                | f"Span[{pattern}]" >> _TrainOfSpan(self._executor, self._exec_properties, config)
-            )
-        return spans | beam.Flatten(pipeline=begin.pipeline)
-
-
-class _TrainOfSpan(beam.PTransform):
-    """A scope of its own for the steps that TFX adds by fixed names."""
-
-    def __init__(
-        self,
-        executor: Executor,
-        exec_properties: dict[str, Any],
-        config: example_gen_pb2.Input,
-    ) -> None:
-        super().__init__()
-        self._executor = executor
-        self._exec_properties = {
-            **exec_properties,
-            standard_component_specs.INPUT_CONFIG_KEY: proto_utils.proto_to_json(config),
-        }
+        self._exec_properties = {**exec_properties, _PATTERNS_KEY: patterns}
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         splits = BaseExampleGenExecutor.GenerateExamplesByBeam(
@@ -177,25 +149,28 @@ class _TrainOfSpan(beam.PTransform):
 
 
 class _CsvToExamples(beam.PTransform):
-    """Reads the CSV files that a pattern matches; each file is one unit of work."""
+    """Reads the CSV files that patterns match; each file is one unit of work."""
 
     def __init__(self, exec_properties: dict[str, Any], split_pattern: str) -> None:
         super().__init__()
         self._folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        self._pattern = split_pattern
+        self._patterns = exec_properties.get(_PATTERNS_KEY, [split_pattern])
         self._records = exec_properties[_RECORDS_KEY]
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
         read = (
             pipeline
-            | "Files" >> beam.Create(_csv_files(self._folder, self._pattern))
+            | "Files"
+            >> beam.Create(
+                [path for pattern in self._patterns for path in _csv_files(self._folder, pattern)]
+            )
             # Without it, one worker reads them all.
             | "OneFileEach" >> beam.Reshuffle()
             | "ReadComplaints"
             >> beam.ParDo(_ReadExamples(self._folder)).with_outputs(_READ, main="examples")
         )
-        # The pattern tells the input splits apart.
-        name = hashlib.sha256(self._pattern.encode()).hexdigest()
+        # The patterns tell the input splits apart.
+        name = hashlib.sha256("\n".join(self._patterns).encode()).hexdigest()
         path = os.path.join(self._records, f"{name}.json")  # noqa: PTH118 (may be a URI)
         _ = (
             read[_READ]
