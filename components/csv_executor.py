@@ -7,7 +7,6 @@ read and the number of rows. TFX's own fingerprint has sizes and times only.
 import functools
 import hashlib
 import io
-import itertools
 import json
 import os
 import pathlib
@@ -19,21 +18,22 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from tfx import types
-from tfx.components.example_gen import base_example_gen_executor as base
+from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.dsl.io import fileio
-from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
 
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError
 from components.features import LABEL_KEY, TEXT_COLUMNS
-from components.span_driver import EARLIER_PATTERNS_PROPERTY, SPANS_PROPERTY
+from components.span_driver import SPAN_PATTERNS_PROPERTY, SPAN_PROBLEM_PROPERTY
 
 #: Custom property of the examples with the files that they come from, as JSON: ``files`` (``name``
 #: within the folder, ``bytes``, ``sha256``, ``rows``), ``left_out`` (how many files more there
 #: were), and ``bytes`` and ``rows`` of them all.
 INPUT_FILES_PROPERTY = "input_files"
+
+#: The split that older spans add to.
+TRAIN_SPLIT = "train"
 
 #: The most files that the property lists.
 _MAX_INPUT_FILES = 1_000
@@ -41,6 +41,9 @@ _MAX_INPUT_FILES = 1_000
 #: Where the workers leave what they have read: beneath the examples, which all workers can reach.
 _RECORDS_KEY = "input_files_folder"
 _RECORDS_FOLDER = ".input_files"
+
+#: Execution property with the patterns to read instead of the one in ``input_config``.
+_PATTERNS_KEY = "patterns"
 
 #: The output of what has been read.
 _READ = "read"
@@ -50,7 +53,7 @@ _STEP = re.compile(r" \[while running '[^']*'\].*")
 _WRAPPED = re.compile(rf"{InputDataError.__name__}: ([^\n]+)")
 
 
-class Executor(base.BaseExampleGenExecutor):
+class Executor(BaseExampleGenExecutor):
     """Reads CSV files whose columns ``components.features`` declares.
 
     TFX's own executor infers each column's type from its values, so that a ZIP column turns
@@ -72,7 +75,11 @@ class Executor(base.BaseExampleGenExecutor):
     def GenerateExamplesByBeam(  # noqa: N802 (TFX's name)
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
     ) -> dict[str, beam.PCollection]:
-        """Adds to TFX's own a check that no split is empty.
+        """Reads the newest span as TFX does, and adds what to train on of the older ones.
+
+        The eval split is the newest span's alone, so that a model is measured on the newest
+        data. What the hash holds out of an older span stays held out: no complaint that a model
+        was once measured on is trained on later.
 
         Args:
             pipeline: The Beam pipeline.
@@ -82,7 +89,13 @@ class Executor(base.BaseExampleGenExecutor):
             The examples of each split.
         """
         splits = super().GenerateExamplesByBeam(pipeline, exec_properties)
-        _add_earlier_spans(pipeline, exec_properties, splits)
+        patterns = json.loads(exec_properties.get(SPAN_PATTERNS_PROPERTY) or "[]")
+        if older := patterns[:-1]:
+            trained_on = pipeline | "OlderSpans" >> _TrainOfSpans(self, exec_properties, older)
+            splits[TRAIN_SPLIT] = (
+                splits[TRAIN_SPLIT],
+                trained_on,
+            ) | "AllSpans" >> beam.Flatten()
         for split, examples in splits.items():
             _ = (
                 examples
@@ -107,6 +120,8 @@ class Executor(base.BaseExampleGenExecutor):
         Raises:
             InputDataError: If the input cannot be taken.
         """
+        if problem := exec_properties.get(SPAN_PROBLEM_PROPERTY):
+            raise InputDataError(problem)
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
@@ -119,8 +134,6 @@ class Executor(base.BaseExampleGenExecutor):
                 raise
             raise InputDataError(message) from None
         examples.set_string_custom_property(INPUT_FILES_PROPERTY, _input_files(records))
-        if spans := exec_properties.get(SPANS_PROPERTY):
-            examples.set_string_custom_property(SPANS_PROPERTY, spans)
         fileio.rmtree(records)
 
 
@@ -131,13 +144,34 @@ class ServingExecutor(Executor):
     parameter = "serving-root"
 
 
+class _TrainOfSpans(beam.PTransform):
+    """Reads spans; gives the examples that TFX's own split puts into ``train``.
+
+    It is a scope of its own for the steps that TFX adds by fixed names.
+    """
+
+    def __init__(
+        self, executor: Executor, exec_properties: dict[str, Any], patterns: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self._executor = executor
+        self._exec_properties = {**exec_properties, _PATTERNS_KEY: patterns}
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        splits = BaseExampleGenExecutor.GenerateExamplesByBeam(
+            self._executor, begin.pipeline, self._exec_properties
+        )
+        return splits[TRAIN_SPLIT]
+
+
 class _CsvToExamples(beam.PTransform):
     """Reads the CSV files that patterns match; each file is one unit of work."""
 
     def __init__(
         self,
         exec_properties: dict[str, Any],
-        *patterns: str,
+        split_pattern: str,
+        *,
         with_label: bool,
         parameter: str,
     ) -> None:
@@ -145,18 +179,20 @@ class _CsvToExamples(beam.PTransform):
         self._with_label = with_label
         self._parameter = parameter
         self._folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        self._patterns = patterns
+        self._patterns = exec_properties.get(_PATTERNS_KEY, [split_pattern])
         self._records = exec_properties[_RECORDS_KEY]
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        files = [
-            path
-            for pattern in self._patterns
-            for path in _csv_files(self._folder, pattern, self._parameter)
-        ]
         read = (
             pipeline
-            | "Files" >> beam.Create(files)
+            | "Files"
+            >> beam.Create(
+                [
+                    path
+                    for pattern in self._patterns
+                    for path in _csv_files(self._folder, pattern, self._parameter)
+                ]
+            )
             # Without it, one worker reads them all.
             | "OneFileEach" >> beam.Reshuffle()
             | "ReadComplaints"
@@ -164,7 +200,7 @@ class _CsvToExamples(beam.PTransform):
                 _READ, main="examples"
             )
         )
-        # The patterns tell what is read at the same time apart.
+        # The patterns tell the input splits apart.
         name = hashlib.sha256("\n".join(self._patterns).encode()).hexdigest()
         path = os.path.join(self._records, f"{name}.json")  # noqa: PTH118 (may be a URI)
         _ = (
@@ -173,37 +209,6 @@ class _CsvToExamples(beam.PTransform):
             | "RecordFiles" >> beam.Map(_record_files, path)
         )
         return read.examples
-
-
-def _add_earlier_spans(
-    pipeline: beam.Pipeline,
-    exec_properties: dict[str, Any],
-    splits: dict[str, beam.PCollection],
-) -> None:
-    """Adds the complaints of earlier spans to the first split, which is for training.
-
-    Evaluated on is the newest span alone. What of an earlier one falls into another split is left
-    out: a complaint that was once held out is never trained on.
-    """
-    patterns = json.loads(exec_properties.get(EARLIER_PATTERNS_PROPERTY) or "[]")
-    if not patterns:
-        return
-    output_config = example_gen_pb2.Output()
-    proto_utils.json_to_proto(
-        exec_properties[standard_component_specs.OUTPUT_CONFIG_KEY], output_config
-    )
-    split_config = output_config.split_config
-    buckets = list(itertools.accumulate(split.hash_buckets for split in split_config.splits))
-    earlier = (
-        pipeline
-        | "EarlierSpans"
-        >> _CsvToExamples(exec_properties, *patterns, with_label=True, parameter="data-root")
-        | "SplitEarlierSpans"
-        # TFX's own function: a complaint falls into the same split in each run.
-        >> beam.Partition(base._PartitionFn, len(buckets), buckets, split_config)
-    )
-    first = split_config.splits[0].name
-    splits[first] = (splits[first], earlier[0]) | "WithEarlierSpans" >> beam.Flatten()
 
 
 @beam.typehints.with_input_types(str)

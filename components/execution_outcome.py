@@ -12,6 +12,7 @@ import ml_metadata
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Event, Execution
 
 from components.errors import MetadataError
+from components.spans import FIRST_SPAN_PROPERTY, SPAN_PROPERTY
 
 #: Custom property of an execution that holds its metrics as JSON.
 METRICS_PROPERTY = "metrics"
@@ -71,6 +72,22 @@ class Outcome:
             if text := artifact.custom_properties[REFUSAL_PROPERTY].string_value:
                 return text
         return ""
+
+
+def span_numbers(examples: Artifact) -> dict[str, float]:
+    """Returns the first and the last span that examples come from.
+
+    Args:
+        examples: The artifact of CsvExampleGen's examples.
+
+    Returns:
+        ``first_span`` and ``span``; empty where the input has no spans.
+    """
+    properties = examples.custom_properties
+    if FIRST_SPAN_PROPERTY not in properties:
+        return {}
+    names = (FIRST_SPAN_PROPERTY, SPAN_PROPERTY)
+    return {name: float(properties[name].int_value) for name in names}
 
 
 def outcome(store: ml_metadata.MetadataStore, node: Node) -> Outcome:

@@ -12,7 +12,7 @@ from google.protobuf import message
 from components.charts.evaluation_files import read_evaluation
 from components.charts.files import exists, file_sizes, join, read_bytes
 from components.charts.tfrecord import CutOffError, records
-from components.execution_outcome import Artifact
+from components.execution_outcome import Artifact, span_numbers
 from components.hyperparameters import MONITORED_METRIC
 
 #: The most metrics that Kubeflow takes of a step (kubeflow/pipelines, persistence agent).
@@ -36,8 +36,9 @@ def metrics_of(outputs: Mapping[str, list[Artifact]]) -> dict[str, float]:
         outputs: The step's output artifacts, by the output's name.
 
     Returns:
-        Finite numbers by name: those of an evaluation over all examples, or those of the epoch
-        of a training that was exported; empty for other steps.
+        Finite numbers by name: those of an evaluation over all examples, those of the epoch
+        of a training that was exported, or the spans that examples come from; empty for other
+        steps.
     """
     metrics: dict[str, float] = {}
     for artifacts in outputs.values():
@@ -46,6 +47,8 @@ def metrics_of(outputs: Mapping[str, list[Artifact]]) -> dict[str, float]:
                 metrics |= evaluation_metrics(artifact.uri)
             elif artifact.type == "ModelRun":
                 metrics |= training_metrics(artifact.uri)
+            elif artifact.type == "Examples":
+                metrics |= span_numbers(artifact)
     return metrics
 
 

@@ -1,34 +1,50 @@
-"""The driver of CsvExampleGen: which spans of the data a run takes.
+"""The driver of CsvExampleGen: which spans a run reads.
 
-TFX's own driver takes one span: the newest, or a given one. This one also takes a window of spans,
-all for training, of which the newest one alone is evaluated on.
+TFX's own driver reads one span. This one takes a range of them (TFX's RangeConfig), so that a
+run trains on the last spans together.
 """
 
-import hashlib
 import json
 import os
 from typing import Any
 
 from absl import logging
+from google.protobuf import json_format
 from tfx.components.example_gen import driver, utils
 from tfx.dsl.io import fileio
 from tfx.orchestration import data_types
+from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import standard_component_specs
-from tfx.utils import proto_utils
+from tfx.utils import io_utils, proto_utils
 
 from components.errors import InputDataError
-from components.spans import Span, SpanPattern, Window
+from components.spans import (
+    FIRST_SPAN_PROPERTY,
+    InputPattern,
+    SpanRange,
+    Window,
+    spans_of,
+    window,
+)
 
-#: Execution property with the patterns of the spans before the newest one, as JSON.
-EARLIER_PATTERNS_PROPERTY = "earlier_patterns"
+#: Execution property: JSON list of the patterns of the spans to read, oldest first. TFX's cache
+#: key has it. Not there where the input has no spans.
+SPAN_PATTERNS_PROPERTY = "span_patterns"
 
-#: Execution property, and custom property of the examples, with the spans' names.
-SPANS_PROPERTY = "spans"
+#: Execution property: why the spans cannot be read, for the executor to fail with. TFX keeps an
+#: execution whose driver has failed as running, one whose executor has failed as failed.
+SPAN_PROBLEM_PROPERTY = "span_problem"
+
+_EXAMPLES = (
+    'range-config: \'{"rolling_range": {"num_spans": 3}}\' for the newest three spans, or '
+    '\'{"static_range": {"start_span_number": 3, "end_span_number": 5}}\''
+)
 
 
 class Driver(driver.FileBasedDriver):
-    """Resolves the spans, and what TFX's cache compares."""
+    """Resolves the spans; without a spec in the pattern it does what TFX's driver does."""
 
     def resolve_exec_properties(
         self,
@@ -36,7 +52,7 @@ class Driver(driver.FileBasedDriver):
         pipeline_info: data_types.PipelineInfo,
         component_info: data_types.ComponentInfo,
     ) -> dict[str, Any]:
-        """Fills in the span and the fingerprint of its files.
+        """Adds to the execution's properties what TFX's cache and the executor need.
 
         Args:
             exec_properties: The execution's properties.
@@ -44,78 +60,157 @@ class Driver(driver.FileBasedDriver):
             component_info: Not used.
 
         Returns:
-            The properties; without spans in the pattern as TFX's own driver leaves them.
-
-        Raises:
-            InputDataError: If there is no span of the range.
+            They, with ``span``, ``version``, ``input_fingerprint`` of all files of all spans,
+            ``span_patterns``, and the newest span's pattern in ``input_config``; or with
+            ``span_problem`` if the range is not valid or its last span is not there.
         """
-        input_config = example_gen_pb2.Input()
+        config = example_gen_pb2.Input()
         proto_utils.json_to_proto(
-            exec_properties[standard_component_specs.INPUT_CONFIG_KEY], input_config
+            exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config
         )
-        split = input_config.splits[0]
-        pattern = SpanPattern(split.pattern)
+        (split,) = config.splits
+        pattern = InputPattern(split.pattern)
         if not pattern.has_spans:
             return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
         folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        window = _window(exec_properties.get(standard_component_specs.RANGE_CONFIG_KEY))
-        spans = window.choose(_spans(folder, pattern), f"data-root '{folder}'")
-        newest = spans[-1]
-        logging.info("Spans: %s", ", ".join(span.name for span in spans))
+        wanted = exec_properties.get(standard_component_specs.RANGE_CONFIG_KEY) or ""
+        try:
+            found = find_window(folder, pattern, span_range(wanted))
+        except InputDataError as error:
+            return exec_properties | {
+                utils.SPAN_PROPERTY_NAME: 0,
+                utils.VERSION_PROPERTY_NAME: None,
+                SPAN_PROBLEM_PROPERTY: str(error),
+            }
+        newest = found.newest
         split.pattern = newest.pattern
-        return {
-            **exec_properties,
-            standard_component_specs.INPUT_CONFIG_KEY: proto_utils.proto_to_json(input_config),
-            utils.SPAN_PROPERTY_NAME: newest.number,
-            utils.VERSION_PROPERTY_NAME: newest.version,
-            utils.FINGERPRINT_PROPERTY_NAME: _fingerprint(folder, split.name, spans),
-            EARLIER_PATTERNS_PROPERTY: json.dumps([span.pattern for span in spans[:-1]]),
-            SPANS_PROPERTY: ", ".join(span.name for span in spans),
-        }
-
-
-def _window(text: str | None) -> Window:
-    config = range_config_pb2.RangeConfig()
-    if text:
-        proto_utils.json_to_proto(text, config)
-    if config.HasField("static_range"):
-        fixed = config.static_range
-        if fixed.end_span_number < fixed.start_span_number:
-            raise InputDataError(
-                f"range-config: span {fixed.end_span_number} is before {fixed.start_span_number}; "
-                "set end_span_number to the later one"
-            )
-        return Window(fixed.start_span_number, fixed.end_span_number, None)
-    if config.HasField("rolling_range"):
-        rolling = config.rolling_range
-        if rolling.num_spans < 1:
-            raise InputDataError("range-config: num_spans is not 1 or more")
-        return Window(rolling.start_span_number or None, None, rolling.num_spans)
-    return Window()
-
-
-def _spans(folder: str, pattern: SpanPattern) -> list[Span]:
-    glob = os.path.join(folder, pattern.glob)  # noqa: PTH118 (may be a URI)
-    start = len(folder.rstrip("/")) + 1
-    names = [path[start:] for path in fileio.glob(glob)]
-    # A folder that is being written bears a hidden name.
-    names = [name for name in names if not any(part[:1] == "." for part in name.split("/"))]
-    if not names:
-        raise InputDataError(
-            f"data-root '{folder}': no file matches '{pattern.text}'; put a span there, or set "
-            "data-root to another folder"
+        exec_properties[standard_component_specs.INPUT_CONFIG_KEY] = proto_utils.proto_to_json(
+            config
         )
-    return pattern.spans(names)
+        exec_properties[utils.SPAN_PROPERTY_NAME] = newest.number
+        exec_properties[utils.VERSION_PROPERTY_NAME] = newest.version
+        exec_properties[utils.FINGERPRINT_PROPERTY_NAME] = "\n".join(
+            io_utils.generate_fingerprint(
+                f"span-{span.number}",
+                os.path.join(folder, span.pattern),  # noqa: PTH118 (may be a URI)
+            )
+            for span in found.spans
+        )
+        exec_properties[SPAN_PATTERNS_PROPERTY] = json.dumps([span.pattern for span in found.spans])
+        exec_properties[FIRST_SPAN_PROPERTY] = found.spans[0].number
+        return exec_properties
+
+    def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
+        """Resolves the spans and writes them on the examples.
+
+        Args:
+            execution_info: The execution.
+
+        Returns:
+            Its properties, and the examples' artifact with ``span`` and ``first_span``.
+        """
+        output = super().run(execution_info)
+        first = output.exec_properties.get(FIRST_SPAN_PROPERTY)
+        if first is not None:
+            artifacts = output.output_artifacts[standard_component_specs.EXAMPLES_KEY].artifacts
+            for examples in artifacts:
+                properties = examples.custom_properties
+                properties[FIRST_SPAN_PROPERTY].int_value = first.int_value
+        return output
 
 
-def _fingerprint(folder: str, split_name: str, spans: list[Span]) -> str:
-    """Returns what changes with any file of the spans."""
-    base = example_gen_pb2.Input.Split(name=split_name)
-    parts = []
-    for span in spans:
-        base.pattern = span.pattern
-        parts.append(utils.calculate_splits_fingerprint_span_and_version(folder, [base])[0])
-    if len(parts) == 1:
-        return parts[0]
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return f"split:{split_name},num_spans:{len(parts)},sha256:{digest}"
+def span_range(text: str) -> SpanRange:
+    """Returns the range that run parameter ``range-config`` asks for.
+
+    Args:
+        text: JSON of TFX's RangeConfig; empty for the newest span.
+
+    Raises:
+        InputDataError: If it is not one, or cannot be honoured.
+    """
+    config = range_config_pb2.RangeConfig()
+    try:
+        # Unlike TFX's own reader of JSON, this one refuses a field that it does not know.
+        json_format.Parse(text or "{}", config)
+    except json_format.ParseError as error:
+        reason = " ".join(str(error).split())
+        raise InputDataError(f"range-config '{text}': {reason}; use {_EXAMPLES}") from error
+    if config.HasField("static_range"):
+        first, last = config.static_range.start_span_number, config.static_range.end_span_number
+        if not 0 <= first <= last:
+            raise InputDataError(
+                f"range-config: spans {first} to {last} are not a range; use {_EXAMPLES}"
+            )
+        return SpanRange(first=first, last=last)
+    if not config.HasField("rolling_range"):
+        return SpanRange()
+    rolling = config.rolling_range
+    if rolling.num_spans < 1 or rolling.start_span_number < 0:
+        raise InputDataError(
+            f"range-config: num_spans is {rolling.num_spans} and start_span_number "
+            f"{rolling.start_span_number}; use {_EXAMPLES}"
+        )
+    return SpanRange(length=rolling.num_spans, lowest=rolling.start_span_number)
+
+
+def find_window(folder: str, pattern: InputPattern, wanted: SpanRange) -> Window:
+    """Looks for the spans of a range in a folder, and logs which are missing.
+
+    Args:
+        folder: Folder or URI of the input.
+        pattern: The pattern, with specs.
+        wanted: The range.
+
+    Returns:
+        The spans to read.
+
+    Raises:
+        InputDataError: If the last span is not there, or one span has two names.
+    """
+    names = _names(folder, pattern.glob)
+    spans = spans_of(pattern, names)
+    strange = [name for name in names if pattern.span(name) is None]
+    if strange:
+        logging.warning(
+            "%d files belong to no span of %s and are not read, such as %s",
+            *(len(strange), pattern.text, strange[0]),
+        )
+    found = window(spans, wanted)
+    if found is None:
+        raise InputDataError(f"data-root '{folder}': {_problem(folder, pattern, spans, wanted)}")
+    _warn_of_empty_folders(folder, pattern, spans)
+    if found.missing:
+        logging.warning(
+            "no file for span %s; reading the others", ", ".join(map(str, found.missing))
+        )
+    logging.info("reading %s", ", ".join(span.pattern for span in found.spans))
+    return found
+
+
+def _problem(folder: str, pattern: InputPattern, spans: dict[int, Any], wanted: SpanRange) -> str:
+    if not fileio.exists(folder):
+        return "there is no such folder; create it, or set data-root to another folder"
+    if not spans:
+        return f"no file in it matches '{pattern.text}'; put a span there, or mend input_pattern"
+    there = f"the spans in it are {min(spans)} to {max(spans)}"
+    if wanted.last is not None:
+        return f"no file for span {wanted.last}, the last of range-config; {there}"
+    return f"no span from start_span_number {wanted.lowest} on; {there}"
+
+
+def _names(folder: str, glob: str) -> list[str]:
+    paths = fileio.glob(os.path.join(folder, glob))  # noqa: PTH118 (may be a URI)
+    names = (path.removeprefix(folder).lstrip("/") for path in sorted(paths))
+    # A span is written under a hidden name, and renamed when it is whole.
+    return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+
+
+def _warn_of_empty_folders(folder: str, pattern: InputPattern, spans: dict[int, Any]) -> None:
+    if pattern.folder_glob is None:
+        return
+    depth = pattern.folder_glob.count("/") + 1
+    folders = InputPattern("/".join(pattern.text.split("/")[:depth]) + "/*")
+    for name in _names(folder, pattern.folder_glob):
+        span = folders.span(f"{name}/.")
+        if span is not None and span.number not in spans:
+            logging.warning("%s holds no file that matches; it does not count as a span", name)

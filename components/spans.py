@@ -1,202 +1,271 @@
-"""Spans: folders of data that come one after the other, as TFX numbers them.
+"""Spans: input folders or files that follow each other in time, as TFX's ExampleGen numbers them.
 
-A pattern such as ``span-{SPAN}/*.csv`` or ``{YYYY}-{MM}-{DD}/*.csv`` names them. The specs are
-those of TFX (https://www.tensorflow.org/tfx/guide/examplegen#span): ``{SPAN}`` or
-``{SPAN:WIDTH}``, or all of ``{YYYY}``, ``{MM}`` and ``{DD}``; besides them ``{VERSION}`` or
-``{VERSION:WIDTH}``. A date's span number is its days since 1970-01-01. TensorFlow is not imported
-here.
+``{SPAN}`` in a pattern stands for a span's number, ``{YYYY}``, ``{MM}`` and ``{DD}`` for its
+date, which counts as days since 1970-01-01, and ``{VERSION}`` for a span's version, of which
+the highest counts. ``{SPAN:3}`` is a number of three digits.
+https://www.tensorflow.org/tfx/guide/examplegen#span
 """
 
 import dataclasses
 import datetime
-import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from components.errors import InputDataError, SettingsError
+from components.errors import InputDataError
 
-_SPEC = re.compile(r"\{(SPAN|VERSION)(?::([^}]*))?\}|\{(YYYY|MM|DD)\}")
-_DATE_SPECS = ("YYYY", "MM", "DD")
+#: Custom properties of examples: the first and the last span in them. Without spans TFX records
+#: 0 as the last, and nobody a first one.
+FIRST_SPAN_PROPERTY = "first_span"
+SPAN_PROPERTY = "span"
+
+_SPEC = re.compile(r"\{([^{}]*)\}")
+_NUMBER = re.compile(r"(SPAN|VERSION)(?::0*([1-9][0-9]?))?")
+_DATE_DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
+_LITERAL = re.compile(r"[A-Za-z0-9_.=+,@ /*?-]*")
 _EPOCH = datetime.date(1970, 1, 1)
 
+#: What the log lists of many.
+_MOST_LISTED = 10
 
-@dataclasses.dataclass(frozen=True, order=True)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Span:
     """A span that is there.
 
     Attributes:
-        number: Its number.
-        version: Its newest version; ``None`` where the pattern has none.
-        pattern: The pattern of its files.
-        name: Its name for people: the number, or the date.
+        number: Its number; days since 1970-01-01 where the pattern has a date.
+        version: Its highest version, or ``None`` where the pattern has none.
+        pattern: The pattern of its files, without specs.
     """
 
     number: int
     version: int | None
     pattern: str
-    name: str
 
 
-@dataclasses.dataclass(frozen=True)
-class SpanPattern:
-    """A pattern of input files, with or without spans."""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        if not self.text or self.text.startswith("/") or ".." in self.text.split("/"):
-            raise SettingsError(
-                f"input_pattern: '{self.text}' is not a path beneath the data's folder, such as "
-                "*.csv or span-{SPAN}/*.csv"
-            )
-        names = [found[1] or found[3] for found in _SPEC.finditer(self.text)]
-        rest = _SPEC.sub("", self.text)
-        if "{" in rest or "}" in rest:
-            raise SettingsError(
-                f"input_pattern: '{self.text}' has braces that are no spec; use {{SPAN}}, "
-                "{YYYY}-{MM}-{DD} or {VERSION}"
-            )
-        for found in _SPEC.finditer(self.text):
-            width = found[2]
-            if width is not None and not (width.isascii() and width.isdigit() and int(width) > 0):
-                raise SettingsError(
-                    f"input_pattern: '{found[0]}': the width is not a whole number above 0"
-                )
-        dates = [name for name in names if name in _DATE_SPECS]
-        if dates and (sorted(dates) != sorted(_DATE_SPECS) or "SPAN" in names):
-            raise SettingsError(
-                f"input_pattern: '{self.text}': use either {{SPAN}}, or each of {{YYYY}}, {{MM}} "
-                "and {DD} once"
-            )
-        if names.count("SPAN") > 1 or names.count("VERSION") > 1:
-            raise SettingsError(f"input_pattern: '{self.text}': use each spec once")
-        if "VERSION" in names and not self.has_spans:
-            raise SettingsError(
-                f"input_pattern: '{self.text}': {{VERSION}} is of a span; use {{SPAN}} as well"
-            )
-        if "**" in self.text or not self.text.endswith(".csv"):
-            raise SettingsError(
-                f"input_pattern: '{self.text}' does not name CSV files; end it in .csv, and use * "
-                "within a name only"
-            )
-
-    @property
-    def has_spans(self) -> bool:
-        """Whether it tells spans apart."""
-        return re.search(r"\{(SPAN(:[^}]*)?|YYYY)\}", self.text) is not None
-
-    @property
-    def glob(self) -> str:
-        """The pattern of the files of all spans."""
-        return _SPEC.sub("*", self.text)
-
-    def spans(self, names: Iterable[str]) -> list[Span]:
-        """Finds the spans among files.
-
-        Args:
-            names: Paths of files beneath the data's folder, with slashes.
-
-        Returns:
-            The spans in order, each with its newest version.
-
-        Raises:
-            InputDataError: If a file is named like one of a span but for its number or date.
-        """
-        regex = re.compile(self._regex())
-        found: dict[int, Span] = {}
-        for name in names:
-            match = regex.fullmatch(name)
-            if match is None:
-                raise InputDataError(
-                    f"{name}: has no number or date where the pattern {self.text} has one; move it "
-                    "to another folder"
-                )
-            span = self._span(name, match)
-            before = found.get(span.number)
-            if before is None or (span.version or 0) > (before.version or 0):
-                found[span.number] = span
-        return sorted(found.values())
-
-    def _regex(self) -> str:
-        parts = []
-        end = 0
-        for found in _SPEC.finditer(self.text):
-            parts.append(_glob_regex(self.text[end : found.start()]))
-            name, width = found[1] or found[3], found[2]
-            digits = {"YYYY": "{4}", "MM": "{2}", "DD": "{2}"}.get(name, f"{{{width}}}")
-            parts.append(f"(?P<{name}>[0-9]{digits if width or name in _DATE_SPECS else '+'})")
-            end = found.end()
-        return "".join([*parts, _glob_regex(self.text[end:])])
-
-    def _span(self, name: str, match: re.Match[str]) -> Span:
-        groups = match.groupdict()
-        if "SPAN" in groups:
-            number = int(groups["SPAN"])
-            label = str(number)
-        else:
-            year, month, day = (int(groups[spec]) for spec in _DATE_SPECS)
-            try:
-                date = datetime.date(year, month, day)
-            except ValueError:
-                raise InputDataError(
-                    f"{name}: {year:04}-{month:02}-{day:02} is no date; rename its folder"
-                ) from None
-            number, label = (date - _EPOCH).days, date.isoformat()
-        version = int(groups["VERSION"]) if "VERSION" in groups else None
-        # The digits as they are in the name, whatever their padding.
-        pattern = _SPEC.sub(lambda found: groups[found[1] or found[3]], self.text)
-        return Span(number, version, pattern, label)
-
-
-def _glob_regex(glob: str) -> str:
-    """Returns a glob as a regular expression in which ``*`` and ``?`` do not match a slash."""
-    parts = []
-    for part in re.split(r"([*?])", glob):
-        if part == "*":
-            parts.append("[^/]*")
-        elif part == "?":
-            parts.append("[^/]")
-        else:
-            parts.append(fnmatch.translate(part)[4:-3] if "[" in part else re.escape(part))
-    return "".join(parts)
-
-
-@dataclasses.dataclass(frozen=True)
-class Window:
-    """Which spans a run takes.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpanRange:
+    """The spans that a run asks for.
 
     Attributes:
-        first: The least span number, or ``None``.
-        last: The largest, or ``None`` for the newest that is there.
-        length: The most spans, counted back from the last; ``None`` for all from the first.
+        first: The first span's number, or ``None`` for the last ``length`` that are there.
+        last: The last span's number, or ``None`` for the newest.
+        length: How many spans the range has at most, where ``first`` is ``None``.
+        lowest: Spans before this one do not count.
     """
 
     first: int | None = None
     last: int | None = None
-    length: int | None = 1
+    length: int = 1
+    lowest: int = 0
 
-    def choose(self, spans: list[Span], place: str) -> list[Span]:
-        """Returns the spans of the window that are there, in order.
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Window:
+    """The spans that a run reads.
+
+    Attributes:
+        spans: Those that are there, oldest first; at least one.
+        missing: Numbers between the first and the last of a fixed range that no file has.
+    """
+
+    spans: tuple[Span, ...]
+    missing: tuple[int, ...]
+
+    @property
+    def newest(self) -> Span:
+        """The last of the spans."""
+        return self.spans[-1]
+
+
+class InputPattern:
+    """A pattern of input files below a folder, with or without spans.
+
+    Args:
+        text: The pattern, such as ``*.csv`` or ``span-{SPAN}/*.csv``.
+
+    Raises:
+        ValueError: If it is not valid; the message says why, without the pattern.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        specs = [match.group(1) for match in _SPEC.finditer(text)]
+        _check_specs(specs)
+        _check_literals(_SPEC.sub("0", text), text)
+        self.has_spans = bool(specs)
+        self._regex = re.compile(_regex(text))
+
+    @property
+    def glob(self) -> str:
+        """The pattern that matches the files of all spans, and perhaps others."""
+        return _SPEC.sub("*", self.text)
+
+    @property
+    def folder_glob(self) -> str | None:
+        """The pattern of the spans' folders; ``None`` where file names hold the spans."""
+        names = self.text.split("/")
+        depth = max(index for index, name in enumerate(names) if "{" in name) + 1
+        return _SPEC.sub("*", "/".join(names[:depth])) if depth < len(names) else None
+
+    def matches(self, name: str) -> bool:
+        """Tells whether a run may read a file.
 
         Args:
-            spans: The spans that are there, in order.
-            place: Where, for messages.
-
-        Raises:
-            InputDataError: If the last one is not there, or none is.
+            name: Path of the file below the input folder. A hidden file or folder never counts.
         """
-        there = f"{spans[0].name} to {spans[-1].name}" if spans else "none"
-        if self.last is not None and self.last not in [span.number for span in spans]:
-            raise InputDataError(
-                f"{place}: there is no span {self.last}; there are {there}. Set range-config to "
-                "one of them"
+        if any(part.startswith(".") for part in name.split("/")):
+            return False
+        return self.span(name) is not None if self.has_spans else bool(self._regex.fullmatch(name))
+
+    def span(self, name: str) -> Span | None:
+        """Returns the span that a file belongs to.
+
+        Args:
+            name: Path of the file below the input folder.
+
+        Returns:
+            The span with this file's own version, or ``None`` where the specs do not match.
+        """
+        match = self._regex.fullmatch(name)
+        if match is None:
+            return None
+        found = match.groupdict()
+        if "YYYY" in found:
+            try:
+                date = datetime.date(*(int(found[key]) for key in _DATE_DIGITS))
+            except ValueError:
+                return None
+            number = (date - _EPOCH).days
+            if number < 0:
+                return None
+        else:
+            number = int(found["SPAN"])
+        version = int(found["VERSION"]) if "VERSION" in found else None
+        pattern = _SPEC.sub(lambda spec: found[spec.group(1).partition(":")[0]], self.text)
+        return Span(number=number, version=version, pattern=pattern)
+
+
+def _check_specs(specs: Sequence[str]) -> None:
+    names = []
+    for spec in specs:
+        number = _NUMBER.fullmatch(spec)
+        if number is None and spec not in _DATE_DIGITS:
+            raise ValueError(
+                f"has {{{spec}}}; use {{SPAN}} or {{YYYY}}, {{MM}} and {{DD}}, with {{VERSION}} "
+                "if wanted, or {SPAN:3} for three digits"
             )
-        chosen = [
-            span
-            for span in spans
-            if (self.first is None or span.number >= self.first)
-            and (self.last is None or span.number <= self.last)
-        ]
-        if not chosen:
-            raise InputDataError(f"{place}: no span is in the range; there are {there}")
-        return chosen if self.length is None else chosen[-self.length :]
+        names.append(number.group(1) if number else spec)
+    if len(set(names)) < len(names):
+        raise ValueError("has one spec twice; keep one")
+    dates = set(names) & set(_DATE_DIGITS)
+    if dates and "SPAN" in names:
+        raise ValueError("has both {SPAN} and a date; keep one")
+    if dates and len(dates) < len(_DATE_DIGITS):
+        raise ValueError("has a part of a date; use {YYYY}, {MM} and {DD}")
+    if "VERSION" in names and not dates and "SPAN" not in names:
+        raise ValueError("has {VERSION} without {SPAN} or a date; add one")
+
+
+def _check_literals(literal: str, text: str) -> None:
+    if literal.startswith("/"):
+        raise ValueError("is absolute; it begins below input_root")
+    if not _LITERAL.fullmatch(literal):
+        raise ValueError("may hold letters, digits, space and _ . = + , @ - / * ? beside the specs")
+    if "**" in literal:
+        raise ValueError("has '**'; name each level of folders, as in */*.csv")
+    *folders, file = literal.split("/")
+    if any(not name or name.startswith(".") for name in (*folders, file)):
+        raise ValueError("has an empty or hidden name, '.' or '..' in it; leave that out")
+    if "*" not in file and "." not in file:
+        raise ValueError("ends in a folder; add the files, as in span-{SPAN}/*.csv")
+    if re.search(r"\}[*?]|[*?]\{|(SPAN|VERSION)[:0-9]*\}\{|\}\{(SPAN|VERSION)", text):
+        # span-4* would match span-45, too.
+        raise ValueError(
+            "has two of {SPAN}, {VERSION}, * and ? side by side; put a sign such as '-' between"
+        )
+
+
+def _regex(text: str) -> str:
+    parts = []
+    end = 0
+    for spec in _SPEC.finditer(text):
+        parts.append(_literal_regex(text[end : spec.start()]))
+        name, _, width = spec.group(1).partition(":")
+        digits = _DATE_DIGITS.get(name) or (int(width) if width else None)
+        # A protocol buffer holds 31 bits of a span's number.
+        parts.append(f"(?P<{name}>[0-9]{{{digits or '1,9'}}})")
+        end = spec.end()
+    return "".join(parts) + _literal_regex(text[end:])
+
+
+def _literal_regex(text: str) -> str:
+    wild = {"*": "[^/]*", "?": "[^/]"}
+    return "".join(wild.get(sign, re.escape(sign)) for sign in text)
+
+
+def spans_of(pattern: InputPattern, names: Iterable[str]) -> dict[int, Span]:
+    """Returns the spans that files belong to, each with its highest version.
+
+    Args:
+        pattern: The pattern, with specs.
+        names: Paths of the files below the input folder; others than a span's are left out.
+
+    Raises:
+        InputDataError: If one span, or one version of it, has two names.
+    """
+    spans: dict[int, Span] = {}
+    for name in names:
+        span = pattern.span(name)
+        if span is None:
+            continue
+        other = spans.setdefault(span.number, span)
+        if (span.version or 0) > (other.version or 0):
+            spans[span.number] = span
+        elif span.version == other.version and span.pattern != other.pattern:
+            raise InputDataError(
+                f"{span.pattern} and {other.pattern} are both span {span.number}"
+                f"{'' if span.version is None else f', version {span.version}'}; remove one"
+            )
+    return spans
+
+
+def window(spans: dict[int, Span], wanted: SpanRange) -> Window | None:
+    """Returns the spans of a range.
+
+    A range without ``first`` is the newest spans that are there, up to its length. TFX's
+    RollingRange counts numbers instead; but those of dates are days, and folders of months would
+    then be alone in any range shorter than a month.
+
+    Args:
+        spans: The spans that are there, by number.
+        wanted: The range.
+
+    Returns:
+        The window; ``None`` where its last span is not there.
+    """
+    eligible = [number for number in spans if number >= wanted.lowest]
+    last = wanted.last if wanted.last is not None else max(eligible, default=None)
+    if last is None or last not in spans:
+        return None
+    there = sorted(number for number in eligible if number <= last)
+    if wanted.first is None:
+        numbers = there[-wanted.length :]
+        return Window(spans=tuple(spans[number] for number in numbers), missing=())
+    numbers = [number for number in there if number >= wanted.first]
+    return Window(
+        spans=tuple(spans[number] for number in numbers),
+        # A range may be as long as a protocol buffer's number, but what is listed is bounded.
+        missing=_missing(wanted.first, numbers),
+    )
+
+
+def _missing(first: int, numbers: Sequence[int]) -> tuple[int, ...]:
+    found = set(numbers)
+    missing: list[int] = []
+    for number in range(numbers[-1], first - 1, -1):
+        if number not in found:
+            missing.append(number)
+            if len(missing) == _MOST_LISTED:
+                break
+    return tuple(reversed(missing))

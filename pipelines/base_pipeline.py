@@ -27,12 +27,12 @@ from tfx.types.channel import BaseChannel, Channel
 from components import features
 from components.approval import Approval
 from components.errors import SettingsError
-from components.example_gen import DEFAULT_PATTERN, CsvExampleGen, ServingExampleGen
+from components.example_gen import CsvExampleGen, ServingExampleGen
 from components.example_validator import ExampleValidator
 from components.import_schema_gen import ImportSchemaGen as ImportCuratedSchemaGen
 from components.infra_validator import InfraValidator
 from components.previous_statistics import PreviousStatisticsStrategy
-from components.spans import SpanPattern
+from components.spans import InputPattern
 
 #: One complaint in ten is held out for evaluation.
 _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
@@ -41,8 +41,6 @@ _TRAIN_BUCKETS, _EVAL_BUCKETS = 9, 1
 def init_components(
     *,
     data_root: str,
-    input_pattern: str = DEFAULT_PATTERN,
-    span_window: int = 1,
     serving_root: str | None = None,
     train_steps: int,
     eval_steps: int,
@@ -58,6 +56,8 @@ def init_components(
     fail_on_drift: bool = False,
     raise_on_refusal: bool = True,
     approval_timeout_seconds: int | None = None,
+    input_pattern: str = "*.csv",
+    span_window: int = 1,
     example_gen_code_hash: str = "",
     serving_check_code_hash: str = "",
     example_validator_code_hash: str = "",
@@ -70,9 +70,6 @@ def init_components(
 
     Args:
         data_root: Folder or URI of the CSV files; the default of run parameter ``data-root``.
-        input_pattern: Which files beneath it are read; see ``components.spans``.
-        span_window: How many of the newest spans are trained on, where the pattern has spans; the
-            default of run parameter ``range-config``.
         serving_root: Folder or URI of CSV files of what the model was asked, to measure skew
             against; the default of run parameter ``serving-root``. ``None`` measures none.
         train_steps: Batches to train on; the default of run parameter ``train-args``.
@@ -93,6 +90,9 @@ def init_components(
             by ``components.entrypoint``, and the anomalies stay.
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed; ``None`` pushes it without.
+        input_pattern: Pattern of the files below ``data_root``, perhaps with spans.
+        span_window: How many spans up to the newest to train on; the default of run parameter
+            ``range-config``, which only an ``input_pattern`` with spans has.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         serving_check_code_hash: Hash of the code that checks the exported model.
         example_validator_code_hash: Hash of the code that validates, likewise.
@@ -117,8 +117,6 @@ def init_components(
 
     example_gen = CsvExampleGen(
         input_base=RuntimeParameter(name="data-root", ptype=str, default=data_root),
-        pattern=input_pattern,
-        range_config=_range_config(input_pattern, span_window),
         output_config=example_gen_pb2.Output(
             split_config=example_gen_pb2.SplitConfig(
                 splits=[
@@ -127,6 +125,8 @@ def init_components(
                 ]
             )
         ),
+        input_pattern=input_pattern,
+        range_config=_range_config(span_window) if InputPattern(input_pattern).has_spans else None,
         code_hash=example_gen_code_hash,
     )
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
@@ -232,9 +232,7 @@ def init_components(
     ]
 
 
-def _range_config(input_pattern: str, span_window: int) -> RuntimeParameter | None:
-    if not SpanPattern(input_pattern).has_spans:
-        return None
+def _range_config(span_window: int) -> RuntimeParameter:
     return RuntimeParameter(
         name="range-config",
         ptype=str,

@@ -28,7 +28,7 @@ _PATH = click.Path(path_type=pathlib.Path)
     type=_PATH,
     multiple=True,
     metavar="PATH",
-    help="CSV file, or folder of CSV files; can be given several times.",
+    help="CSV file, or folder of CSV files or of spans; can be given several times.",
 )
 @click.option(
     "--module-file",

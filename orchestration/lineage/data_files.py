@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from components.spans import FIRST_SPAN_PROPERTY, SPAN_PROPERTY
 from orchestration.lineage.graph import (
     STATISTICS,
     Artifact,
@@ -49,6 +50,7 @@ class InputFiles:
         rows: Rows of all files; ``None`` where nobody has recorded them.
         rows_by: Who has counted the rows: ``CsvExampleGen`` or ``StatisticsGen``.
         fingerprint: TFX's own fingerprint, of sizes and times.
+        spans: The first and the last span; ``None`` where the input has none.
     """
 
     artifact: int
@@ -59,6 +61,7 @@ class InputFiles:
     rows: int | None = None
     rows_by: str | None = None
     fingerprint: str = ""
+    spans: tuple[int, int] | None = None
 
     def paths(self) -> Iterator[str]:
         """Yields the paths of the files, in each folder."""
@@ -128,12 +131,19 @@ def _input_files(artifact: Artifact, producers: Iterable[Execution]) -> InputFil
         artifact=artifact.id,
         folders=tuple(sorted(folders)),
         fingerprint=fingerprint if isinstance(fingerprint, str) else "",
+        spans=_spans(artifact),
     )
     try:
         return _recorded(common, json_value(artifact.properties.get("input_files")))
     except (KeyError, TypeError, ValueError):
         # Another component's property of the same name.
         return common
+
+
+def _spans(artifact: Artifact) -> tuple[int, int] | None:
+    first = artifact.properties.get(FIRST_SPAN_PROPERTY)
+    last = artifact.properties.get(SPAN_PROPERTY)
+    return (first, last) if isinstance(first, int) and isinstance(last, int) else None
 
 
 def _recorded(common: InputFiles, recorded: Any) -> InputFiles:

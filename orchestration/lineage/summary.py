@@ -66,6 +66,8 @@ def _data(answer: Answer) -> Iterator[tuple[str, str]]:
 
 def _files(files: InputFiles) -> Iterator[str]:
     folder = ", ".join(files.folders) or "an unknown folder"
+    if spans := words.spans(files):
+        yield f"{folder}: {spans}"
     if not files.files:
         yield f"{folder}: {', '.join(words.unlisted_details(files))}"
     for file in files.files[:_MAX_FILES]:

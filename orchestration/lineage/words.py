@@ -34,6 +34,7 @@ _UNTOLD_PROPERTIES = frozenset(
         "example_splits",
         "exclude_splits",
         "fairness_indicator_thresholds",
+        "first_span",
         "file_format",
         "force_tf_compat_v1",
         "infer_feature_shape",
@@ -50,6 +51,7 @@ _UNTOLD_PROPERTIES = frozenset(
         "push_destination",
         "run_fn",
         "span",
+        "span_patterns",
         "split_names",
         "stats_dashboard_link",
         "tfx_version",
@@ -164,6 +166,14 @@ def unlisted_details(files: InputFiles) -> list[str]:
     if files.fingerprint:
         details.append(f"fingerprint {one_line(files.fingerprint)}")
     return details
+
+
+def spans(files: InputFiles) -> str:
+    """Returns which spans examples come from, such as ``spans 2 to 3``; empty without spans."""
+    if files.spans is None:
+        return ""
+    first, last = files.spans
+    return f"span {last}" if first == last else f"spans {first} to {last}"
 
 
 def relation(kind: Kind) -> str:

@@ -181,7 +181,10 @@ def view_of(record: RunRecord, resources: Mapping[str, Resources]) -> RunView:
         parameters=record.parameters,
         steps=record.steps,
         resources=resources,
-        metrics=finite_numbers(record.result.get("metrics")),
+        # On Kubeflow, the spans are among the metrics, too.
+        metrics=finite_numbers(
+            {**record.result.get("metrics", {}), **record.result.get("spans", {})}
+        ),
         result=record.result,
         attempts=record.attempts,
     )

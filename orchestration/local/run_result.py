@@ -7,7 +7,12 @@ from typing import Any
 import ml_metadata
 
 from components.errors import MetadataError
-from components.execution_outcome import is_of_resolver, newest_execution, output_artifacts
+from components.execution_outcome import (
+    is_of_resolver,
+    newest_execution,
+    output_artifacts,
+    span_numbers,
+)
 from orchestration.local.run_record import SUCCEEDED, RunFolder, RunRecord
 from orchestration.local.step_launcher import StepLauncher
 from orchestration.local.tfx_node import node_of
@@ -35,8 +40,9 @@ def run_result(
 
     Returns:
         As far as the run came: ``evaluation`` (URI), ``blessed``, ``metrics``, ``thresholds``
-        with what was measured, ``missed`` (those not reached, in words), ``pushed`` and
-        ``pushed_model`` (where the model was pushed to).
+        with what was measured, ``missed`` (those not reached, in words), ``pushed``,
+        ``pushed_model`` (where the model was pushed to), and ``spans`` (``first_span`` and
+        ``span``, where the input has spans).
 
     Raises:
         MetadataError: If the store does not answer.
@@ -61,7 +67,9 @@ def run_result(
 
 def _add(result: dict[str, Any], artifact: Any) -> None:
     properties = artifact.custom_properties
-    if artifact.type == "ModelEvaluation":
+    if artifact.type == "Examples" and (spans := span_numbers(artifact)):
+        result["spans"] = spans
+    elif artifact.type == "ModelEvaluation":
         result["evaluation"] = artifact.uri
     elif artifact.type == "ModelBlessing":
         result["blessed"] = properties["blessed"].int_value == 1

@@ -5,6 +5,7 @@ import posixpath
 
 from components import entrypoint
 from components.notify import WEBHOOK_VARIABLE
+from components.spans import InputPattern
 from pipelines.kubeflow_pipelines import op_funcs
 from pipelines.kubeflow_pipelines.op_funcs import OpFunc
 from pipelines.settings import (
@@ -117,13 +118,17 @@ def _entry_points(settings: Settings) -> list[OpFunc]:
     expected = {variable: (_LABELS[variable], value) for variable, value in versions.items()}
     python_path = _python_path(settings)
     user_code = [] if python_path is None else ["--python_path", python_path]
+    with_metrics = set(_WITH_METRICS)
+    if InputPattern(settings.input_pattern).has_spans:
+        # Which spans it has read.
+        with_metrics.add("CsvExampleGen")
     return [
         op_funcs.only_for(
             node_id,
             op_funcs.entry_point(
                 [*mounts, *(user_code if node_id in _USER_CODE else ())],
                 expected,
-                METRICS_PATH if node_id in _WITH_METRICS else None,
+                METRICS_PATH if node_id in with_metrics else None,
             ),
         )
         for node_id in (*COMPONENT_IDS, *SAME_POD_AS, "Approval")

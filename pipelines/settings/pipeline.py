@@ -8,7 +8,7 @@ import types
 from collections.abc import Mapping
 
 from components.errors import SettingsError
-from components.spans import SpanPattern
+from components.spans import InputPattern
 from pipelines.settings.checks import (
     is_uri,
     require,
@@ -128,10 +128,11 @@ class Settings:
         volume: The persistent volume, or ``None`` when all roots are buckets.
         input_root: Folder or URI of the input CSV files; the default of parameter ``data-root``.
             ``None`` is folder ``data`` of the volume.
-        input_pattern: Which CSV files beneath it are read, such as ``*.csv``, or with spans
-            ``span-{SPAN}/*.csv`` or ``{YYYY}-{MM}-{DD}/*.csv``.
-        span_window: How many of the newest spans to train on, where the pattern has spans; in the
-            default of run parameter ``range-config``.
+        input_pattern: Pattern of the CSV files below ``input_root``. ``{SPAN}``, or ``{YYYY}``,
+            ``{MM}`` and ``{DD}``, make folders or files into spans, as in
+            ``span-{SPAN}/*.csv``: a run reads the newest.
+        span_window: How many spans, up to the newest, to train on; the default of run parameter
+            ``range-config``.
         serving_root: Folder or URI of CSV files of what the model was asked, with or without a
             label, to measure skew against; the default of parameter ``serving-root``. ``None``
             measures none.
@@ -205,6 +206,7 @@ class Settings:
     def __post_init__(self) -> None:
         self._check_names()
         self._check_paths()
+        self._check_spans()
         self._check_secrets()
         self._check_mounts()
         self._check_variables()
@@ -219,19 +221,6 @@ class Settings:
         self._check_gpus()
         require_not_negative("ttl_seconds", self.ttl_seconds)
         self._check_approval()
-        self._check_spans()
-
-    def _check_spans(self) -> None:
-        pattern = SpanPattern(self.input_pattern)
-        require(
-            1 <= self.span_window <= _MAX_SPAN_WINDOW,
-            f"span_window: {self.span_window} is not 1 to {_MAX_SPAN_WINDOW}",
-        )
-        require(
-            self.span_window == 1 or pattern.has_spans,
-            f"span_window: {self.span_window} spans, but input_pattern '{self.input_pattern}' has "
-            "none; use {SPAN} or {YYYY}-{MM}-{DD} in it",
-        )
 
     def _check_approval(self) -> None:
         seconds = self.approval_timeout_seconds
@@ -301,6 +290,21 @@ class Settings:
                 self.module_file.endswith(".py"),
                 f"module_file: '{self.module_file}' is not a Python file",
             )
+
+    def _check_spans(self) -> None:
+        try:
+            pattern = InputPattern(self.input_pattern)
+        except ValueError as error:
+            raise SettingsError(f"input_pattern: '{self.input_pattern}' {error}") from error
+        require(
+            1 <= self.span_window <= _MAX_SPAN_WINDOW,
+            f"span_window: {self.span_window} is not 1 to {_MAX_SPAN_WINDOW}",
+        )
+        require(
+            self.span_window == 1 or pattern.has_spans,
+            f"span_window: input_pattern '{self.input_pattern}' has no spans; use one such as "
+            "span-{SPAN}/*.csv",
+        )
 
     def _check_secrets(self) -> None:
         for index, secret in enumerate(self.image_pull_secrets):

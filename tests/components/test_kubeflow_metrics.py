@@ -219,3 +219,14 @@ def test_a_steps_metrics_are_those_of_its_outputs(tmp_path: pathlib.Path, evalua
     metrics = metrics_of(outputs)
 
     assert metrics == {"train_loss": 0.5, "example_count": 2.0, "auc": 0.0}
+
+
+def test_examples_say_which_spans_they_come_from() -> None:
+    spans, none = Artifact(type="Examples"), Artifact(type="Examples")
+    spans.custom_properties["first_span"].int_value = 3
+    spans.custom_properties["span"].int_value = 5
+    # TFX records it without spans as well.
+    none.custom_properties["span"].int_value = 0
+
+    assert metrics_of({"examples": [spans]}) == {"first_span": 3, "span": 5}
+    assert metrics_of({"examples": [none]}) == {}

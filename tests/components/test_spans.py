@@ -1,115 +1,149 @@
-"""Spans: their patterns, which ones are there, and which a run takes."""
+"""Which files make which span, and which spans a run reads."""
+
+import re
 
 import pytest
 
-from components.errors import InputDataError, SettingsError
-from components.spans import Span, SpanPattern, Window
-
-THREE = [Span(1, None, "span-1/*.csv", "1"), Span(2, None, "2", "2"), Span(5, None, "5", "5")]
+from components.errors import InputDataError
+from components.spans import InputPattern, Span, SpanRange, spans_of, window
 
 
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [
-        ("", "not a path beneath"),
-        ("/data/*.csv", "not a path beneath"),
-        ("../*.csv", "not a path beneath"),
-        ("span-{SPAN}/*.txt", "end it in .csv"),
-        ("**/{SPAN}/*.csv", "within a name only"),
-        ("span-{span}/*.csv", "braces that are no spec"),
-        ("{SPAN}/{SPAN}/*.csv", "use each spec once"),
-        ("{SPAN}/{YYYY}-{MM}-{DD}/*.csv", "use either {SPAN}, or each"),
-        ("{YYYY}-{MM}/*.csv", "use either {SPAN}, or each"),
-        ("{VERSION}/*.csv", "{VERSION} is of a span"),
-        ("span-{SPAN:x}/*.csv", "the width is not a whole number"),
-        ("span-{SPAN:0}/*.csv", "the width is not a whole number"),
-    ],
-)
-def test_a_pattern_that_does_not_do_is_refused(pattern: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=r"^input_pattern: ") as error:
-        SpanPattern(pattern)
-    assert said in str(error.value)
+def spans(*numbers: int) -> dict[int, Span]:
+    return {n: Span(number=n, version=None, pattern=f"span-{n}/*.csv") for n in numbers}
 
 
 @pytest.mark.parametrize(
-    ("pattern", "has_spans"),
+    ("pattern", "name", "number", "version", "resolved"),
     [
-        ("*.csv", False),
-        ("year-*/*.csv", False),
-        ("span-{SPAN}/*.csv", True),
-        ("{SPAN:3}.csv", True),
-        ("{YYYY}{MM}{DD}/*.csv", True),
+        ("span-{SPAN}/*.csv", "span-3/a.csv", 3, None, "span-3/*.csv"),
+        ("span-{SPAN}/*.csv", "span-003/a.csv", 3, None, "span-003/*.csv"),
+        ("span-{SPAN:2}/*.csv", "span-03/a.csv", 3, None, "span-03/*.csv"),
+        ("{SPAN}.csv", "12.csv", 12, None, "12.csv"),
+        ("{YYYY}-{MM}-{DD}/*.csv", "1970-01-31/a.csv", 30, None, "1970-01-31/*.csv"),
+        ("{YYYY}{MM}{DD}/*.csv", "20000101/a.csv", 10957, None, "20000101/*.csv"),
+        ("d/{SPAN}/v{VERSION}/?.csv", "d/4/v02/a.csv", 4, 2, "d/4/v02/?.csv"),
     ],
 )
-def test_a_pattern_has_spans_or_not(pattern: str, has_spans: bool) -> None:
-    assert SpanPattern(pattern).has_spans is has_spans
-
-
-def test_numbered_spans_come_in_the_order_of_their_numbers() -> None:
-    spans = SpanPattern("span-{SPAN}/*.csv").spans(
-        ["span-10/a.csv", "span-9/a.csv", "span-9/b.csv", "span-011/a.csv"]
+def test_a_file_belongs_to_the_span_in_its_path(
+    pattern: str, name: str, number: int, version: int | None, resolved: str
+) -> None:
+    assert InputPattern(pattern).span(name) == Span(
+        number=number, version=version, pattern=resolved
     )
 
-    assert [(span.number, span.pattern, span.name) for span in spans] == [
-        (9, "span-9/*.csv", "9"),
-        (10, "span-10/*.csv", "10"),
-        (11, "span-011/*.csv", "11"),
-    ]
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("span-{SPAN}/*.csv", "span-new/a.csv"),
+        ("span-{SPAN}/*.csv", "span-3/sub/a.csv"),
+        ("span-{SPAN}/*.csv", "span-3/a.txt"),
+        ("span-{SPAN:2}/*.csv", "span-3/a.csv"),
+        ("span-{SPAN:2}/*.csv", "span-003/a.csv"),
+        ("{YYYY}-{MM}-{DD}/*.csv", "2026-02-30/a.csv"),
+        ("{YYYY}-{MM}-{DD}/*.csv", "1969-12-31/a.csv"),
+        ("span-{SPAN}/*.csv", "span-٣/a.csv"),
+    ],
+)
+def test_a_file_that_does_not_fit_belongs_to_no_span(pattern: str, name: str) -> None:
+    assert InputPattern(pattern).span(name) is None
 
 
-def test_a_date_is_the_days_since_1970() -> None:
-    (span,) = SpanPattern("{YYYY}-{MM}-{DD}/*.csv").spans(["2016-03-01/a.csv"])
-
-    assert span == Span(16861, None, "2016-03-01/*.csv", "2016-03-01")
-
-
-def test_of_a_span_the_newest_version_counts() -> None:
-    names = ["1/v2/a.csv", "1/v10/a.csv", "2/v1/a.csv"]
-
-    spans = SpanPattern("{SPAN}/v{VERSION}/*.csv").spans(names)
-
-    assert [(span.number, span.version, span.pattern) for span in spans] == [
-        (1, 10, "1/v10/*.csv"),
-        (2, 1, "2/v1/*.csv"),
-    ]
+@pytest.mark.parametrize("text", ["*.csv", "complaints.csv", "2026/*.csv", "data*"])
+def test_a_pattern_without_specs_has_no_spans(text: str) -> None:
+    assert not InputPattern(text).has_spans
 
 
 @pytest.mark.parametrize(
-    ("pattern", "name", "said"),
+    ("text", "problem"),
     [
-        ("span-{SPAN}/*.csv", "span-x/a.csv", "has no number or date"),
-        ("span-{SPAN:2}/*.csv", "span-1/a.csv", "has no number or date"),
-        ("{YYYY}-{MM}-{DD}/*.csv", "2016-02-30/a.csv", "2016-02-30 is no date"),
+        ("", "empty"),
+        ("/data/{SPAN}/*.csv", "absolute"),
+        ("../{SPAN}/*.csv", "'..'"),
+        ("a/./{SPAN}.csv", "'.'"),
+        ("a//{SPAN}.csv", "empty"),
+        (".hidden/{SPAN}.csv", "hidden"),
+        ("span-{SPAN}", "ends in a folder"),
+        ("span-{SPAN}/", "empty"),
+        ("**/{SPAN}.csv", "'**'"),
+        ("[ab]/{SPAN}.csv", "letters, digits"),
+        ("a\n{SPAN}.csv", "letters, digits"),
+        ("{SPAN/*.csv", "letters, digits"),
+        ("{span}/*.csv", "{span}"),
+        ("{SPAN:0}/*.csv", "{SPAN:0}"),
+        ("{SPAN:x}/*.csv", "{SPAN:x}"),
+        ("{SPAN}/{SPAN}.csv", "twice"),
+        ("{SPAN}/{YYYY}-{MM}-{DD}.csv", "both"),
+        ("{YYYY}-{MM}/*.csv", "part of a date"),
+        ("{VERSION}/*.csv", "without"),
+        ("{SPAN}*.csv", "side by side"),
+        ("{SPAN}{VERSION}/*.csv", "side by side"),
+        ("*{SPAN:2}/*.csv", "side by side"),
     ],
 )
-def test_a_name_that_is_no_span_is_named(pattern: str, name: str, said: str) -> None:
-    with pytest.raises(InputDataError, match=name) as error:
-        SpanPattern(pattern).spans([name])
-    assert said in str(error.value)
+def test_a_pattern_that_is_not_valid_is_refused_with_the_reason(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        InputPattern(text)
+
+
+def test_the_highest_version_of_a_span_counts() -> None:
+    pattern = InputPattern("{SPAN}/v{VERSION}/*.csv")
+
+    found = spans_of(pattern, ["1/v9/a.csv", "1/v10/a.csv", "1/v2/a.csv", "1/v10/b.csv"])
+
+    assert found == {1: Span(number=1, version=10, pattern="1/v10/*.csv")}
+
+
+def test_two_names_of_one_span_are_refused() -> None:
+    with pytest.raises(InputDataError) as caught:
+        spans_of(InputPattern("span-{SPAN}/*.csv"), ["span-01/a.csv", "span-1/a.csv"])
+
+    assert str(caught.value) == ("span-1/*.csv and span-01/*.csv are both span 1; remove one")
 
 
 @pytest.mark.parametrize(
-    ("window", "numbers"),
+    ("there", "wanted", "read", "missing"),
     [
-        (Window(), [5]),
-        (Window(length=2), [2, 5]),
-        (Window(length=9), [1, 2, 5]),
-        (Window(first=2, length=9), [2, 5]),
-        (Window(first=1, last=2, length=None), [1, 2]),
-        (Window(first=0, last=5, length=None), [1, 2, 5]),
+        ((1, 2, 10), SpanRange(), (10,), ()),
+        ((1, 2, 3), SpanRange(length=2), (2, 3), ()),
+        ((1, 3), SpanRange(length=2), (1, 3), ()),
+        ((1, 3, 70), SpanRange(length=2), (3, 70), ()),
+        # What is before the first span is not missing.
+        ((4, 5), SpanRange(length=9), (4, 5), ()),
+        ((1, 2, 3, 4), SpanRange(length=9, lowest=3), (3, 4), ()),
+        ((1, 2, 3, 4), SpanRange(first=2, last=3), (2, 3), ()),
+        ((2, 4, 5), SpanRange(first=1, last=4), (2, 4), (1, 3)),
+        ((0,), SpanRange(), (0,), ()),
     ],
 )
-def test_a_window_takes_the_spans_that_are_there(window: Window, numbers: list[int]) -> None:
-    assert [span.number for span in window.choose(THREE, "data")] == numbers
+def test_a_window_ends_at_its_last_span_and_says_what_is_missing(
+    there: tuple[int, ...], wanted: SpanRange, read: tuple[int, ...], missing: tuple[int, ...]
+) -> None:
+    found = window(spans(*there), wanted)
+
+    assert found is not None
+    assert tuple(span.number for span in found.spans) == read
+    assert found.missing == missing
+    assert found.newest.number == read[-1]
 
 
 @pytest.mark.parametrize(
-    ("window", "said"),
+    ("there", "wanted"),
     [
-        (Window(first=3, last=4, length=None), "there is no span 4; there are 1 to 5"),
-        (Window(first=6), "no span is in the range; there are 1 to 5"),
+        ((), SpanRange()),
+        ((1, 2), SpanRange(first=1, last=3)),
+        ((1, 2), SpanRange(lowest=3)),
     ],
 )
-def test_a_window_without_its_last_span_is_refused(window: Window, said: str) -> None:
-    with pytest.raises(InputDataError, match=said):
-        window.choose(THREE, "data")
+def test_a_window_whose_last_span_is_not_there_is_none(
+    there: tuple[int, ...], wanted: SpanRange
+) -> None:
+    assert window(spans(*there), wanted) is None
+
+
+def test_the_list_of_missing_spans_is_bounded() -> None:
+    found = window(spans(1, 900_000_000), SpanRange(first=1, last=900_000_000))
+
+    assert found is not None
+    assert len(found.missing) == 10
+    assert found.missing[-1] == 899_999_999

@@ -1,112 +1,214 @@
-"""Three spans, one after the other, through the same compiled workflow."""
+"""A recurring run: one compiled YAML, and a new span of data now and then."""
 
 import csv
+import dataclasses
+import json
 import pathlib
+import subprocess
 import sys
 from typing import Any
 
 import pytest
 
+from components.features import COLUMNS, LABEL_KEY
 from data.generator import write_complaints
 from tests.end_to_end.project import Workplace, steps, succeeded
 
 pytestmark = pytest.mark.whole
 
-STEPS = ("--param", 'train-args={"num_steps": 60}', "--param", 'eval-args={"num_steps": 5}')
+#: The steps before what depends on the model that was blessed last.
+UP_TO_TRAINER = (
+    "csvexamplegen",
+    "statisticsgen",
+    "schemagen",
+    "examplevalidator",
+    "transform",
+    "trainer",
+)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    folder = tmp_path_factory.mktemp("place")
-    (folder / "volume/data").mkdir(parents=True)
-    return Workplace(folder)
+@dataclasses.dataclass(frozen=True)
+class Nights:
+    """The records of the runs, and the versions of the pushed model after each."""
+
+    without_data: subprocess.CompletedProcess[str]
+    first: dict[str, Any]
+    nothing_new: dict[str, Any]
+    worse: dict[str, Any]
+    drift: dict[str, Any]
+    pushed_before_worse: frozenset[str]
+    pushed_after_worse: frozenset[str]
+    place: Workplace
 
 
-@pytest.fixture(scope="module")
-def workflow(place: Workplace) -> pathlib.Path:
-    path = place.folder / "spans.yaml"
-    compiled = place.command(
-        [
-            *(sys.executable, "-m", "orchestration", "compile", "--output-filename", str(path)),
-            *("--set", 'input_pattern="span-{SPAN}/*.csv"', "--set", "span_window=2"),
-            *("--set", "evaluation.auc_lower_bound=0.5"),
-        ]
-    )
-    assert compiled.returncode == 0, compiled.stderr
-    return path
+def publish(place: Workplace, number: int, disputed: str, *, drifted: bool = False) -> None:
+    """Adds a span in which the complaints about one product are disputed, and no others.
 
-
-def publish(place: Workplace, number: int, *, drifts: bool = False) -> None:
-    """Puts a span there, under a hidden name until it is whole."""
+    Where it has drifted, at least every other complaint is about this product.
+    """
     data = place.volume / "data"
-    hidden = data / f".span-{number}"
-    hidden.mkdir()
-    write_complaints(hidden / "complaints.csv", rows=2_000, seed=number)
-    if drifts:
-        _keep_mostly_mortgages(hidden / "complaints.csv")
-    hidden.rename(data / f"span-{number}")
+    partial = data / f".span-{number}"
+    partial.mkdir(parents=True)
+    path = partial / "complaints.csv"
+    write_complaints(path, rows=3_000, seed=number)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for index, row in enumerate(rows):
+            if drifted and index % 2:
+                row["product"] = disputed
+            writer.writerow({**row, LABEL_KEY: int(row["product"] == disputed)})
+    partial.rename(data / f"span-{number}")
 
 
-def _keep_mostly_mortgages(path: pathlib.Path) -> None:
-    with path.open(encoding="utf-8", newline="") as stream:
-        header, *rows = csv.reader(stream)
-    product = header.index("product")
-    others = [row for row in rows if row[product] != "Mortgage"]
-    kept = [row for row in rows if row[product] == "Mortgage"] + others[: len(rows) // 20]
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([header, *kept])
-
-
-def examples_of(place: Workplace, record: dict[str, Any]) -> dict[str, Any]:
-    """The properties of the examples that a run was trained on."""
-    import json
-
+def compiled(place: Workplace) -> pathlib.Path:
     done = place.command(
         [
-            *(sys.executable, "-m", "orchestration", "lineage", record["id"], "--json"),
-            *("--home", str(place.home)),
+            *(sys.executable, "-m", "orchestration", "compile"),
+            *("--output-filename", "spans.yaml"),
+            *("--set", "input_pattern=span-{SPAN}/*.csv", "--set", "span_window=2"),
+            *("--set", "evaluation.auc_lower_bound=0.1"),
         ]
     )
     assert done.returncode == 0, done.stderr
-    artifacts = [
-        item
-        for item in json.loads(done.stdout)["artifacts"]
-        if item["type"] == "Examples" and "input_files" in item["properties"]
-    ]
-    return max(artifacts, key=lambda item: item["id"])["properties"]
+    return place.folder / "spans.yaml"
 
 
-def test_each_span_is_picked_up_by_the_same_workflow(
-    place: Workplace, workflow: pathlib.Path
+def run(place: Workplace, workflow: pathlib.Path, train_steps: int) -> dict[str, Any]:
+    return succeeded(
+        place.run(
+            workflow,
+            *("--param", f'train-args={{"num_steps": {train_steps}}}'),
+            *("--param", 'eval-args={"num_steps": 5}'),
+        )
+    )
+
+
+def pushed_versions(place: Workplace) -> frozenset[str]:
+    return frozenset(
+        path.parent.name
+        for path in (place.volume / "output/serving_model").glob("*/*/saved_model.pb")
+    )
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    place = Workplace(tmp_path_factory.mktemp("spans"))
+    (place.volume / "data").mkdir(parents=True)
+    workflow = compiled(place)
+
+    without_data = place.run(workflow)
+    publish(place, 1, "Mortgage")
+    first = run(place, workflow, 150)
+    nothing_new = run(place, workflow, 150)
+    before = pushed_versions(place)
+    # A model that has learned next to nothing is worse than the one before.
+    publish(place, 2, "Mortgage")
+    worse = run(place, workflow, 1)
+    after = pushed_versions(place)
+    # Other complaints come, and are disputed: the model of before knows nothing of them.
+    publish(place, 3, "Debt collection", drifted=True)
+    drift = run(place, workflow, 150)
+    return Nights(
+        without_data=without_data,
+        first=first,
+        nothing_new=nothing_new,
+        worse=worse,
+        drift=drift,
+        pushed_before_worse=before,
+        pushed_after_worse=after,
+        place=place,
+    )
+
+
+def change_threshold(record: dict[str, Any]) -> dict[str, Any]:
+    """The threshold that compares the new model with the baseline."""
+    (found,) = [item for item in record["result"]["thresholds"] if item["baseline"] is not None]
+    return found
+
+
+def test_a_run_without_a_span_fails_with_one_line(nights: Nights) -> None:
+    assert nights.without_data.returncode == 1
+    folder = nights.place.volume / "data"
+    assert (
+        f"CsvExampleGen: data-root '{folder}': no file in it matches 'span-{{SPAN}}/*.csv'; put a "
+        "span there, or mend input_pattern"
+    ) in nights.without_data.stderr
+    assert "Traceback" not in nights.without_data.stderr
+
+
+def test_the_first_span_makes_a_model_that_is_pushed(nights: Nights) -> None:
+    assert nights.first["result"]["blessed"]
+    assert nights.first["result"]["pushed_model"]
+    assert nights.first["result"]["metrics"]["auc"] > 0.8
+
+
+def test_a_night_without_new_data_trains_nothing(nights: Nights) -> None:
+    cached = {name for name, step in steps(nights.nothing_new).items() if step["cached"]}
+
+    assert cached >= set(UP_TO_TRAINER)
+
+
+@pytest.mark.parametrize("night", ["worse", "drift"])
+def test_a_new_span_is_picked_up_by_the_same_yaml(nights: Nights, night: str) -> None:
+    record = getattr(nights, night)
+
+    assert not any(steps(record)[name]["cached"] for name in UP_TO_TRAINER if name != "schemagen")
+
+
+def test_a_model_worse_than_the_baseline_is_not_pushed(nights: Nights) -> None:
+    threshold = change_threshold(nights.worse)
+
+    assert threshold["measured"] < threshold["baseline"]
+    assert not nights.worse["result"]["blessed"]
+    assert "pushed_model" not in nights.worse["result"]
+    assert nights.pushed_after_worse == nights.pushed_before_worse
+
+
+def test_both_models_are_measured_on_the_newest_span_and_the_better_one_is_pushed(
+    nights: Nights,
 ) -> None:
-    # The first span: nothing to compare with.
-    publish(place, 1)
-    first = succeeded(place.run(workflow, *STEPS))
-    assert examples_of(place, first)["spans"] == "1"
-    assert first["result"]["pushed"]
+    threshold = change_threshold(nights.drift)
 
-    # Nothing new: all from the cache but what the new baseline asks for.
-    again = succeeded(place.run(workflow, *STEPS))
-    assert all(steps(again)[name]["cached"] for name in ("csvexamplegen", "transform", "trainer"))
+    # On the older span it would be far above.
+    assert threshold["baseline"] < 0.7
+    assert threshold["measured"] > threshold["baseline"]
+    # One in ten of the newest span, not of both.
+    assert 200 < nights.drift["result"]["metrics"]["example_count"] < 400
+    assert nights.drift["result"]["blessed"], nights.drift["result"]
+    assert nights.drift["result"]["pushed_model"]
 
-    # The second span: trained on both, compared with the first model on the second span alone.
-    publish(place, 2)
-    second = succeeded(place.run(workflow, *STEPS))
-    properties = examples_of(place, second)
-    assert (properties["span"], properties["spans"]) == (2, "1, 2")
-    assert not steps(second)["trainer"]["cached"]
-    assert any("baseline" in str(item) for item in second["result"]["thresholds"])
 
-    # The third one drifts: the window has moved on, and only what is better is pushed.
-    publish(place, 3, drifts=True)
-    third = succeeded(place.run(workflow, *STEPS))
-    properties = examples_of(place, third)
-    assert (properties["span"], properties["spans"]) == (3, "2, 3")
-    assert third["result"]["pushed"] == third["result"]["blessed"]
+def test_lineage_names_the_spans_behind_a_model(nights: Nights) -> None:
+    done = nights.place.command(
+        [
+            *(sys.executable, "-m", "orchestration", "lineage", nights.drift["id"]),
+            *("--home", str(nights.place.home), "--json"),
+        ]
+    )
 
-    # An earlier range again, by a run parameter.
-    earlier = 'range-config={"static_range": {"start_span_number": 1, "end_span_number": 1}}'
-    back = succeeded(place.run(workflow, *STEPS, "--param", earlier))
-    assert steps(back)["csvexamplegen"]["state"] == "Succeeded"
-    log = next(place.home.glob(f"runs/{back['id']}/steps/csvexamplegen/log.txt")).read_text()
-    assert "Spans: 1\n" in log
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)["data"]
+    newest = max(data, key=lambda files: files["artifact"])
+    assert [file["name"] for file in newest["files"]] == [
+        "span-2/complaints.csv",
+        "span-3/complaints.csv",
+    ]
+    assert newest["spans"] == [2, 3]
+
+
+def test_compare_shows_the_spans_of_both_runs(nights: Nights) -> None:
+    done = nights.place.command(
+        [
+            *(sys.executable, "-m", "orchestration", "compare"),
+            *(nights.first["id"], nights.drift["id"]),
+            *("--home", str(nights.place.home), "--json"),
+        ]
+    )
+
+    assert done.returncode == 0, done.stderr
+    metrics = {item["name"]: item["values"] for item in json.loads(done.stdout)["metrics"]}
+    assert metrics["first_span"] == [1, 2]
+    assert metrics["span"] == [1, 3]

@@ -144,6 +144,34 @@ def test_one_complaint_in_ten_is_held_out() -> None:
     }
 
 
+def test_only_an_input_with_spans_has_a_parameter_for_their_range() -> None:
+    plain = by_id()["CsvExampleGen"].exec_properties
+    spans = by_id(input_pattern="span-{SPAN}/*.csv", span_window=3)["CsvExampleGen"]
+
+    assert plain["range_config"] is None
+    parameter = spans.exec_properties["range_config"]
+    assert parameter.name == "range-config"
+    assert json.loads(parameter.default) == {"rolling_range": {"num_spans": 3}}
+    (split,) = json.loads(spans.exec_properties["input_config"])["splits"]
+    assert split["pattern"] == "span-{SPAN}/*.csv"
+
+
+def test_the_driver_that_resolves_spans_is_the_one_that_pods_run() -> None:
+    from tfx.dsl.compiler.compiler import Compiler
+    from tfx.orchestration.pipeline import Pipeline
+    from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
+
+    compiled = Compiler().compile(
+        Pipeline(pipeline_name="p", pipeline_root="/r", components=components())
+    )
+
+    config = pipeline_pb2.IntermediateDeploymentConfig()
+    compiled.deployment_config.Unpack(config)
+    driver = executable_spec_pb2.PythonClassExecutableSpec()
+    config.custom_driver_specs["CsvExampleGen"].Unpack(driver)
+    assert driver.class_path == "components.span_driver.Driver"
+
+
 @pytest.mark.parametrize(
     ("targets", "given"),
     [

@@ -443,6 +443,19 @@ REFUSED = {
         "beam.options",
         "use beam.workers",
     ),
+    # Spans
+    "pattern of the parent": (
+        "input_pattern: ../*.csv",
+        "input_pattern",
+        "'../*.csv' has an empty or hidden name, '.' or '..' in it; leave that out",
+    ),
+    "pattern with half a date": (
+        "input_pattern: '{YYYY}-{MM}/*.csv'",
+        "input_pattern",
+        "use {YYYY}, {MM} and {DD}",
+    ),
+    "no span in the window": ("span_window: 0", "span_window", "is not 1 to 1000"),
+    "window without spans": ("span_window: 2", "span_window", "such as span-{SPAN}/*.csv"),
     "train steps": ("training: {train_steps: 0}", "training.train_steps", "use 1 or more"),
     "eval steps": ("training: {eval_steps: -1}", "training.eval_steps", "use 1 or more"),
     "text encoder": ("training: {text_encoder: hubb}", "training.text_encoder", "hashed, hub"),

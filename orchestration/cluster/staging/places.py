@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.errors import WorkflowError
+from components.spans import InputPattern
 from orchestration.package import WorkflowPackage
 
 DATA = "data-root"
@@ -17,8 +18,6 @@ SCHEMA_FILE = "schema_file"
 
 #: What TFX's IR calls them among a node's parameters.
 _PARAMETERS = {DATA: "input_base", MODULE_FILE: "module_file", SCHEMA_FILE: "schema_file"}
-
-_ALL_FILES = "*.csv"
 
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)/*(.*)")
 
@@ -95,21 +94,32 @@ def find_place(package: WorkflowPackage, what: str, data_root: str | None = None
     return places[0] if places else None
 
 
-def input_pattern(package: WorkflowPackage) -> str:
-    """Returns the pattern of the files beneath ``data-root`` that ExampleGen reads.
+def input_pattern(package: WorkflowPackage) -> InputPattern:
+    """Returns the pattern of the files that ExampleGen reads; ``*.csv`` where it names none.
 
     Args:
         package: The compiled workflow, without faults.
+
+    Raises:
+        WorkflowError: If the pattern is not valid.
     """
     for _, node in _nodes(package):
         text = _value(node, "input_config", package.manifest["spec"])
-        if text and _value(node, _PARAMETERS[DATA], package.manifest["spec"]) is not None:
+        try:
+            patterns = [split["pattern"] for split in json.loads(text or "{}").get("splits", ())]
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise WorkflowError(
+                f"{package.path}: input_config of its ExampleGen is no JSON of TFX's Input; "
+                "compile it anew"
+            ) from error
+        if len(patterns) == 1:
             try:
-                splits = json.loads(text)["splits"]
-                return str(splits[0]["pattern"])
-            except (ValueError, KeyError, IndexError, TypeError):
-                break
-    return _ALL_FILES
+                return InputPattern(patterns[0])
+            except ValueError as error:
+                raise WorkflowError(
+                    f"{package.path}: input_pattern '{patterns[0]}' {error}"
+                ) from error
+    return InputPattern("*.csv")
 
 
 def _nodes(

@@ -8,10 +8,11 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.errors import InputDataError
-from components.spans import SpanPattern
+from components.spans import InputPattern
 
 _CHUNK_BYTES = 1024 * 1024
 _CSV = ".csv"
+_ALL_CSV = f"*{_CSV}"
 _MOST_NAMED = 5
 
 
@@ -72,13 +73,13 @@ class SourceFile:
 
 
 def data_files(
-    given: Sequence[pathlib.Path], pattern: str = "*.csv"
+    given: Sequence[pathlib.Path], pattern: InputPattern
 ) -> tuple[list[SourceFile], list[str]]:
     """Returns the CSV files that are named, or in the folders that are named.
 
     Args:
-        given: Files and folders; of a folder, the files that ExampleGen would read beneath it.
-        pattern: The workflow's pattern of input files, relative to such a folder.
+        given: Files and folders; of a folder, what matches the pattern below it.
+        pattern: The pattern of the files that ExampleGen reads.
 
     Returns:
         The files by name, and warnings about what ExampleGen would not read.
@@ -86,34 +87,35 @@ def data_files(
     Raises:
         InputDataError: If there is none, or one cannot be staged.
     """
-    glob = SpanPattern(pattern).glob
     files: dict[str, SourceFile] = {}
     warnings = []
+    what = f"{_CSV} files" if pattern.text == _ALL_CSV else f"{pattern.text} files"
     for path in given:
         if _is_folder(path):
-            found = _data_beneath(path, glob)
-            if others := _others(path, set(found.values())):
+            names, others = _split(path, pattern)
+            if others:
                 warnings.append(
-                    f"{path}: not staged, ExampleGen reads only files that match {pattern}: "
-                    f"{named(others)}"
+                    f"{path}: not staged, ExampleGen reads only {what}: {named(others)}"
                 )
-            if not found:
-                raise InputDataError(f"{path}: has no file that matches {pattern}; put data there")
-        elif not path.exists():
-            raise InputDataError(f"{path}: there is no such file or folder")
-        elif "/" in pattern:
-            raise InputDataError(
-                f"{path}: is a file, but the workflow reads {pattern}; name the folder with the "
-                "spans"
-            )
-        elif is_data(path.name):
-            found = {path.name: path}
+            if not names:
+                raise InputDataError(
+                    f"{path}: has no file that matches {pattern.text}; name the folder that the "
+                    "spans are in"
+                    if pattern.has_spans
+                    else f"{path}: has no {what[:-1]}; put the data there"
+                )
+            found = [source_file(path / name, name) for name in names]
+        elif pattern.matches(path.name):
+            found = [source_file(path, path.name)]
         else:
             raise InputDataError(
-                f"{path}: ExampleGen reads only files whose name ends in {_CSV}, and no hidden "
-                "ones; rename it"
+                f"{path}: ExampleGen reads only {what}, and the name does not match; name the "
+                "folder that it is below"
+                if pattern.text != _ALL_CSV
+                else f"{path}: ExampleGen reads only files whose name ends in {_CSV}, and no "
+                "hidden ones; rename it"
             )
-        for file in (source_file(path, name) for name, path in found.items()):
+        for file in found:
             if file.name in files:
                 raise InputDataError(
                     f"{file.path}: {files[file.name].path} has the same name, and both go to one "
@@ -121,30 +123,6 @@ def data_files(
                 )
             files[file.name] = file
     return [files[name] for name in sorted(files)], warnings
-
-
-def _data_beneath(folder: pathlib.Path, glob: str) -> dict[str, pathlib.Path]:
-    """Returns the files beneath a folder that ExampleGen would read, by their path in it."""
-    try:
-        paths = sorted(folder.glob(glob))
-    except OSError as error:
-        raise InputDataError(f"{folder}: cannot be read: {error.strerror}") from error
-    found = {path.relative_to(folder).as_posix(): path for path in paths}
-    return {
-        name: path
-        for name, path in found.items()
-        if is_data(path.name) and not any(part[:1] == "." for part in name.split("/"))
-    }
-
-
-def _others(folder: pathlib.Path, taken: set[pathlib.Path]) -> list[str]:
-    """Returns the names in a folder that hold nothing of what is taken."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputDataError(f"{folder}: cannot be read: {error.strerror}") from error
-    holding = taken.union(*(path.parents for path in taken))
-    return [path.name for path in entries if path not in holding]
 
 
 def module_files(path: pathlib.Path, name: str) -> tuple[list[SourceFile], list[str]]:
@@ -241,6 +219,26 @@ def _is_folder(path: pathlib.Path) -> bool:
         return path.is_dir()
     except OSError as error:
         raise InputDataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _split(folder: pathlib.Path, pattern: InputPattern) -> tuple[list[str], list[str]]:
+    """Splits the names below a folder into what ExampleGen would read, and the rest."""
+    names = list(_names(folder, pattern.text.count("/")))
+    data = [name for name in names if pattern.matches(name)]
+    return data, [name for name in names if not pattern.matches(name)]
+
+
+def _names(folder: pathlib.Path, levels: int) -> Iterator[str]:
+    """Yields what is so many folders below a folder, and what is no such folder on the way."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputDataError(f"{folder}: cannot be read: {error.strerror}") from error
+    for entry in entries:
+        if levels and not entry.name.startswith(".") and _is_folder(entry):
+            yield from (f"{entry.name}/{name}" for name in _names(entry, levels - 1))
+        else:
+            yield entry.name
 
 
 def _modules(folder: pathlib.Path) -> list[pathlib.Path]:

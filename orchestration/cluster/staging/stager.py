@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 from components.errors import WorkflowError
+from components.spans import InputPattern
 from orchestration.cluster.errors import ClusterError
 from orchestration.cluster.kubectl import Kubectl
 from orchestration.cluster.staging import sources
@@ -46,11 +47,13 @@ class Selection:
     Attributes:
         wanted: The files and their places.
         data_folder: Where ExampleGen looks, if data are among them.
+        pattern: Pattern of the files that it reads there.
         warnings: What the user should know.
     """
 
     wanted: Sequence[Wanted]
     data_folder: Place | None
+    pattern: InputPattern
     warnings: Sequence[str]
 
     @property
@@ -69,9 +72,10 @@ def select(package: WorkflowPackage, request: Request) -> Selection:
     wanted: list[Wanted] = []
     warnings: list[str] = []
     data_folder = None
+    pattern = input_pattern(package)
     if request.data:
         data_folder = _place(package, DATA, request.data_root)
-        files, remarks = sources.data_files(request.data, input_pattern(package))
+        files, remarks = sources.data_files(request.data, pattern)
         wanted += _in_folder(DATA, data_folder, files)
         warnings += remarks
     if request.module_file is not None:
@@ -90,7 +94,7 @@ def select(package: WorkflowPackage, request: Request) -> Selection:
         source = sources.source_file(request.schema_file, name)
         wanted.append(Wanted(what=SCHEMA_FILE, source=source, place=place))
     _refuse_twice(wanted)
-    return Selection(wanted=wanted, data_folder=data_folder, warnings=warnings)
+    return Selection(wanted=wanted, data_folder=data_folder, pattern=pattern, warnings=warnings)
 
 
 def targets(selection: Selection, kubectl: Kubectl) -> dict[tuple[str, str], Target]:
@@ -132,8 +136,9 @@ def make_plan(
         ]
         if folder is not None:
             ours = {item.source.name for item in wanted if item.place.folder.path == folder.path}
-            others = sorted(set(names) - ours)
-            if others:
+            others = sorted(name for name in set(names) - ours if selection.pattern.matches(name))
+            # Other spans are there to stay.
+            if others and not selection.pattern.has_spans:
                 warnings.append(
                     f"{folder.path}: ExampleGen will also read {sources.named(others)}; remove "
                     "what is not to be trained on"

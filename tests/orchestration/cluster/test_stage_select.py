@@ -142,32 +142,46 @@ def test_of_a_folder_the_csv_files_go_and_the_others_are_named(
         "b.csv": "/tfx-data/data/b.csv",
     }
     assert selection.warnings == [
-        f"{folder}: not staged, ExampleGen reads only files that match *.csv: "
-        ".hidden.csv, UPPER.CSV, notes.txt"
+        f"{folder}: not staged, ExampleGen reads only .csv files: .hidden.csv, UPPER.CSV, notes.txt"
     ]
 
 
-def test_spans_go_with_their_folders(package: WorkflowPackage, folder: pathlib.Path) -> None:
-    for name in ("span-1/a.csv", "span-2/a.csv", ".span-3/a.csv", "other/a.csv", "top.csv"):
+@pytest.fixture
+def spans(package: WorkflowPackage) -> WorkflowPackage:
+    """The workflow with folders of spans."""
+    escaped = json.dumps(json.dumps(json.dumps("*.csv"))[1:-1])[1:-1]
+    pattern = escaped.replace("*.csv", "span-{SPAN}/*.csv")
+    return changed(package, escaped, pattern)
+
+
+def test_span_folders_go_as_they_are(spans: WorkflowPackage, folder: pathlib.Path) -> None:
+    for name in ("span-1/a.csv", "span-2/a.csv", "span-2/b.csv", ".span-3/a.csv", "span-x/a.csv"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
-    package = changed(package, "*.csv", "span-{SPAN}/*.csv")
+    (folder / "span-2/notes.txt").touch()
+    (folder / "loose.csv").touch()
 
-    selection = select(package, Request(data=[folder]))
+    selection = select(spans, Request(data=[folder]))
 
     assert [item.place.path for item in selection.wanted] == [
         "/tfx-data/data/span-1/a.csv",
         "/tfx-data/data/span-2/a.csv",
+        "/tfx-data/data/span-2/b.csv",
     ]
     assert selection.warnings == [
-        f"{folder}: not staged, ExampleGen reads only files that match span-{{SPAN}}/*.csv: "
-        ".span-3, other, top.csv"
+        f"{folder}: not staged, ExampleGen reads only span-{{SPAN}}/*.csv files: .span-3, "
+        "loose.csv, span-2/notes.txt, span-x/a.csv"
     ]
-    assert "name the folder with the spans" in refused(package, data=[folder / "top.csv"])
 
 
-def test_data_that_is_not_there_is_named(package: WorkflowPackage, folder: pathlib.Path) -> None:
-    assert "there is no such file or folder" in refused(package, data=[folder / "none.csv"])
+def test_a_span_folder_itself_is_refused_with_what_to_name(
+    spans: WorkflowPackage, folder: pathlib.Path
+) -> None:
+    (folder / "span-1").mkdir()
+    (folder / "span-1/a.csv").touch()
+
+    assert "name the folder that the spans are in" in refused(spans, data=[folder / "span-1"])
+    assert "name the folder that it is below" in refused(spans, data=[folder / "span-1/a.csv"])
 
 
 def test_a_link_goes_under_its_own_name(package: WorkflowPackage, folder: pathlib.Path) -> None:
@@ -198,7 +212,7 @@ def no_utf8(folder: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda folder: None, "has no file that matches *.csv"),
+        (lambda folder: None, "has no .csv file"),
         (link_to_nothing, "x.csv: cannot be read: No such file or directory"),
         (folder_of_that_name, "x.csv: is no file"),
         (line_break, r"x\ny.csv: its name holds a line break"),

@@ -38,6 +38,7 @@ FILES_A_AND_B = {
     "rows": 35,
     "rows_by": "CsvExampleGen",
     "fingerprint": "split:single_split,num_files:2",
+    "spans": None,
 }
 
 #: All that version 102 came of, by artifact, execution, kind and role.
@@ -333,3 +334,26 @@ def test_all_decisions_on_a_run_are_told_the_rejections_too(tmp_path: pathlib.Pa
     branches, _ = tree(found, max_nodes=50, max_children=9)
     titles = [branch.title for branch in walk(branches) if branch.kind == "decision"]
     assert [title.partition(",")[0] for title in titles] == ["rejected by Ann"]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"), [(3, "/data: spans 3 to 5"), (5, "/data: span 5"), (None, None)]
+)
+def test_the_spans_of_the_data_are_said_first(
+    tmp_path: pathlib.Path, first: int | None, said: str | None
+) -> None:
+    path = tmp_path / "metadata.db"
+    write = StoreWriter(sqlite_store(path))
+    recorded = input_files({"name": "span-5/a.csv", "bytes": 1, "sha256": SHA_A, "rows": 1})
+    # Without spans, TFX records the last one all the same.
+    first_span = {} if first is None else {"first_span": first}
+    examples = write.artifact("Examples", "/out/1", input_files=recorded, span=5, **first_span)
+    write.execution("run-1", "CsvExampleGen", (), [("examples", examples)], input_base="/data")
+    model = write.artifact("Model", "/out/2")
+    write.execution("run-1", "Trainer", [("examples", examples)], [("model", model)])
+
+    found = ask(open_reader(SqliteTarget(path), None), "run-1", is_forward=False, home=None)
+
+    assert found.data[0].spans == (None if first is None else (first, 5))
+    lines = [text for name, text in summary(found) if name == "data"]
+    assert (lines[0] if len(lines) > 1 else None) == said
