@@ -46,6 +46,7 @@ def init_components(
     module_file: str | None = None,
     schema_file: str | None = None,
     approval_timeout_seconds: int | None = None,
+    warm_start: bool = False,
     example_gen_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
@@ -69,14 +70,14 @@ def init_components(
         schema_file: Curated schema to import; ``None`` infers the schema from the statistics.
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed; ``None`` pushes it without.
+        warm_start: Give the Trainer the model that was blessed last, to start from.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
 
     Returns:
         CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, ExampleValidator,
-        Transform, Trainer, Resolver, Evaluator, Approval where asked for, and Pusher, in this
-        order.
+        Transform, Resolver, Trainer, Evaluator, Approval where asked for, and Pusher.
 
     Raises:
         SettingsError: If both or neither of the deployment targets are given.
@@ -119,6 +120,11 @@ def init_components(
         custom_config=transform_config,
         **(user_code or {"preprocessing_fn": "components.module.preprocessing_fn"}),
     )
+    resolver = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("Resolver")
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -130,14 +136,10 @@ def init_components(
         eval_args=RuntimeParameter(
             name="eval-args", ptype=str, default=f'{{"num_steps": {eval_steps}}}'
         ),
+        base_model=resolver.outputs["model"] if warm_start else None,
         custom_config=trainer_config,
         **(user_code or {"run_fn": "components.module.run_fn"}),
     )
-    resolver = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("Resolver")
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
@@ -161,8 +163,8 @@ def init_components(
         schema_gen,
         example_validator,
         transform,
-        trainer,
         resolver,
+        trainer,
         evaluator,
         *([] if approval is None else [approval]),
         _pusher(trainer, evaluator, approval, serving_model_dir, ai_platform_serving_args),
