@@ -43,7 +43,7 @@ class Hyperparameters:
     hidden_layers: int = 2
     dropout: float = 0.3
     l2: float = 3e-4
-    linear_l2: float = 3.0
+    linear_l2: float = 2.0
     patience: int = 3
     seed: int = 20170422
 

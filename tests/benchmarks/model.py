@@ -15,9 +15,11 @@ since the seeds share complaints.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import pathlib
 import random
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -128,18 +130,20 @@ def _our_score(
     from components.training import TrainerConfig, train
 
     transformed: Transformed = transform(folder, splits, {"kind": "hashed"})
-    trained = train(
-        FnArgs(
-            train_files=transformed.files["train"],
-            eval_files=transformed.files["valid"],
-            train_steps=train_steps,
-            eval_steps=len(splits["valid"]),
-            transform_output=transformed.graph,
-            model_run_dir=str(folder / "model_run"),
-        ),
-        TrainerConfig.from_custom_config({"hyperparameters": {"seed": seed}}),
-        str(folder / "backup"),
-    )
+    # Keras tells of each epoch on the standard output.
+    with contextlib.redirect_stdout(sys.stderr):
+        trained = train(
+            FnArgs(
+                train_files=transformed.files["train"],
+                eval_files=transformed.files["valid"],
+                train_steps=train_steps,
+                eval_steps=len(splits["valid"]),
+                transform_output=transformed.graph,
+                model_run_dir=str(folder / "model_run"),
+            ),
+            TrainerConfig.from_custom_config({"hyperparameters": {"seed": seed}}),
+            str(folder / "backup"),
+        )
     batches = input_data.batches(
         input_data.read_serialized(transformed.files["test"]),
         tft.TFTransformOutput(transformed.graph).transformed_feature_spec(),
