@@ -15,7 +15,7 @@ IMAGE ?= complaint-pipeline:0.1.0
 BENCH_ROWS ?= 67000
 BENCH_PAIRS ?= 3
 
-.PHONY: help setup run test test-quick lint format golden compile validate lock image bench clean
+.PHONY: help setup run test test-quick lint format golden compile validate lock image bench bench-model bench-input clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,12 @@ image: ## Build the container image (IMAGE=registry/name:tag)
 
 bench: setup ## Time the YAML against TFX's LocalDagRunner (BENCH_ROWS=67000 BENCH_PAIRS=3)
 	@$(PY) -m tests.benchmarks.local_run --rows $(BENCH_ROWS) --pairs $(BENCH_PAIRS)
+
+bench-model: setup ## Measure the model against a logistic regression (CSV="one.csv two.csv")
+	@$(PY) -m tests.benchmarks.model $(CSV)
+
+bench-input: setup ## Time a pass over the training data against the plain input
+	@$(PY) -m tests.benchmarks.training_input --rows $(BENCH_ROWS) --pairs $(BENCH_PAIRS)
 
 clean: ## Remove the environment; runs and models in local/ stay
 	@rm -rf $(VENV) $(VENV)-uv

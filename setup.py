@@ -70,6 +70,7 @@ setuptools.setup(
             "pytest",
             "pymysql",
             "ruff",
+            "scikit-learn",
             "types-protobuf<4",
             "types-psutil",
             "types-pyyaml",

@@ -29,6 +29,8 @@ TRAINING_MODULES = frozenset(
         "model.py",
         "serving.py",
         "training.py",
+        "training_record.py",
+        "warm_start.py",
     }
 )
 

@@ -20,25 +20,30 @@ class Hyperparameters:
 
     Attributes:
         batch_size: Examples in a training step.
-        learning_rate: Adam's step size at the beginning.
+        learning_rate: Adam's step size of the deep part at the beginning; it falls to 0.
+        linear_learning_rate: That of the linear part.
         embedding_dim: Dimensions of a categorical value's embedding.
         text_embedding_dim: Dimensions of a word's embedding, for text encoder ``hashed``.
         hidden_units: Units of the first dense layer.
         hidden_layers: Dense layers; each has half the units of the one before.
         dropout: Share of activations that are dropped in training.
-        l2: Weight of the L2 penalty on embeddings and dense layers.
+        l2: Weight of the L2 penalty on embeddings and dense layers of the deep part.
+        linear_l2: L2 penalty on the linear part over the whole train split, which is 1/C of
+            scikit-learn's LogisticRegression: the fewer the examples, the more it counts.
         patience: Evaluations without a better AUC before training stops; ten are made.
         seed: Seed of weights, dropout and shuffling.
     """
 
     batch_size: int = 256
     learning_rate: float = 0.002
+    linear_learning_rate: float = 0.02
     embedding_dim: int = 16
     text_embedding_dim: int = 32
     hidden_units: int = 64
     hidden_layers: int = 2
     dropout: float = 0.3
     l2: float = 3e-4
+    linear_l2: float = 2.0
     patience: int = 3
     seed: int = 20170422
 
@@ -82,12 +87,14 @@ class Hyperparameters:
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "batch_size": (1, 2**16),
     "learning_rate": (1e-8, 10),
+    "linear_learning_rate": (1e-8, 10),
     "embedding_dim": (1, 2**12),
     "text_embedding_dim": (1, 2**12),
     "hidden_units": (1, 2**14),
     "hidden_layers": (1, 17),
     "dropout": (0, 1),
     "l2": (0, 10),
+    "linear_l2": (0, 1e6),
     "patience": (1, 1_000),
     "seed": (0, 2**31),
 }

@@ -1,8 +1,9 @@
 """The model: wide and deep, with a text encoder for the narrative.
 
-The wide part is a linear model of the categorical features; the deep part is dense layers over
-their embeddings and the encoded narrative (Cheng et al., "Wide & Deep Learning for Recommender
-Systems", 2016).
+The wide part is a linear model of the categorical features and the narrative's words; the deep
+part is dense layers over their embeddings (Cheng et al., "Wide & Deep Learning for Recommender
+Systems", 2016). The deep part begins by answering 0, so that a few thousand complaints train
+little more than a logistic regression.
 """
 
 import dataclasses
@@ -26,6 +27,17 @@ ID_FEATURES: Mapping[str, tuple[int, int]] = types.MappingProxyType(
     }
 )
 
+#: What the names of the layers of the linear part end with.
+LINEAR_SUFFIX = "_linear"
+
+#: The name of the weight by which the linear part's weights are multiplied.
+LINEAR_SCALE = "linear_logit/scale"
+
+#: The layers with a row for each id of ``features.CATEGORIES_KEY``.
+CATEGORY_LAYERS = frozenset(
+    {f"{features.CATEGORIES_KEY}{LINEAR_SUFFIX}", f"{features.CATEGORIES_KEY}_embedding"}
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextEncoder:
@@ -46,6 +58,8 @@ def build_model(
     *,
     decision_threshold: float = 0.5,
     positive_rate: float | None = None,
+    train_examples: int | None = None,
+    decay_steps: int | None = None,
 ) -> Any:
     """Builds and compiles the model.
 
@@ -56,6 +70,10 @@ def build_model(
             metrics that need one.
         positive_rate: Share of disputed complaints; the model begins by answering it. ``None``
             begins at one half.
+        train_examples: Examples of the train split, over which ``linear_l2`` is spread; ``None``
+            leaves that penalty out.
+        decay_steps: Steps in which the learning rates fall to 0 along a cosine; ``None`` keeps
+            them.
 
     Returns:
         A compiled Keras model. Its inputs are a dict by transformed name: the ids of
@@ -63,7 +81,15 @@ def build_model(
         padded with 0 (``hashed``) or as text ``[batch, 1]`` (``hub``). Its output is a
         probability, ``[batch, 1]``.
     """
-    penalty = keras.regularizers.L2(hyperparameters.l2)
+    deep_penalty = keras.regularizers.L2(hyperparameters.l2)
+    # Adam's step is the same whatever the gradient's scale, so a factor on the linear logit is one
+    # on its learning rate.
+    faster = hyperparameters.linear_learning_rate / hyperparameters.learning_rate
+    linear_penalty = None
+    if train_examples is not None:
+        linear_penalty = keras.regularizers.L2(
+            hyperparameters.linear_l2 / (2 * train_examples) * faster**2
+        )
     inputs: dict[str, Any] = {}
     linear, deep = [], []
     for key, (columns, size) in ID_FEATURES.items():
@@ -73,50 +99,73 @@ def build_model(
             size,
             1,
             embeddings_initializer="zeros",
-            embeddings_regularizer=penalty,
-            name=f"{key}_linear",
+            embeddings_regularizer=linear_penalty,
+            name=f"{key}{LINEAR_SUFFIX}",
         )
-        linear.append(keras.layers.GlobalAveragePooling1D()(weights(ids)))
+        linear += [weights(ids[:, column]) for column in range(columns)]
         embeddings = keras.layers.Embedding(
             size,
             hyperparameters.embedding_dim,
-            embeddings_regularizer=penalty,
+            embeddings_regularizer=deep_penalty,
             name=f"{key}_embedding",
         )
         deep.append(keras.layers.Flatten()(embeddings(ids)))
 
     name = features.transformed_name(features.NARRATIVE_KEY)
     if text_encoder.kind == "hashed":
-        narrative = keras.Input((None,), name=name, dtype="int64")
+        narrative = inputs[name] = keras.Input((None,), name=name, dtype="int64")
+        # As in a TF-IDF vector of length 1, a word counts for less in a long text, but many
+        # words together for more.
+        word_weights = HashedTextEncoder(
+            features.TOKEN_BUCKETS,
+            1,
+            combiner="sqrtn",
+            embeddings_initializer="zeros",
+            embeddings_regularizer=linear_penalty,
+            name=f"{features.NARRATIVE_KEY}{LINEAR_SUFFIX}",
+        )
+        linear.append(word_weights(narrative))
         encoder = HashedTextEncoder(
             features.TOKEN_BUCKETS, hyperparameters.text_embedding_dim, name="narrative"
         )
+        deep.append(encoder(narrative))
     else:
-        narrative = keras.Input((1,), name=name, dtype="string")
-        encoder = HubTextEncoder(str(text_encoder.handle), name="narrative")
-    inputs[name] = narrative
-    text = encoder(narrative)
-    deep.append(text)
+        narrative = inputs[name] = keras.Input((1,), name=name, dtype="string")
+        text = HubTextEncoder(str(text_encoder.handle), name="narrative")(narrative)
+        text_weights = keras.layers.Dense(
+            1,
+            use_bias=False,
+            kernel_initializer="zeros",
+            kernel_regularizer=linear_penalty,
+            name=f"{features.NARRATIVE_KEY}{LINEAR_SUFFIX}",
+        )
+        linear.append(text_weights(text))
+        deep.append(text)
 
     hidden = keras.layers.Concatenate()(deep)
     for layer in range(hyperparameters.hidden_layers):
         hidden = keras.layers.Dropout(hyperparameters.dropout)(hidden)
         units = max(1, hyperparameters.hidden_units // 2**layer)
-        hidden = keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty)(hidden)
+        hidden = keras.layers.Dense(
+            units, activation="relu", kernel_regularizer=deep_penalty, name=f"hidden_{layer}"
+        )(hidden)
     bias = 0.0 if positive_rate is None else math.log(positive_rate / (1 - positive_rate))
-    logit = keras.layers.Add()(
-        [
-            *linear,
-            keras.layers.Dense(
-                1, bias_initializer=keras.initializers.Constant(bias), name="deep_logit"
-            )(hidden),
-        ]
+    deep_logit = keras.layers.Dense(
+        1,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(bias),
+        name="deep_logit",
     )
+    linear_logit = Scaled(faster, name=LINEAR_SCALE.partition("/")[0])(keras.layers.Add()(linear))
+    logit = keras.layers.Add()([linear_logit, deep_logit(hidden)])
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)
 
     model = keras.Model(inputs, probability, name="wide_and_deep")
+    learning_rate: Any = hyperparameters.learning_rate
+    if decay_steps is not None:
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps)
     model.compile(
-        optimizer=keras.optimizers.Adam(hyperparameters.learning_rate),
+        optimizer=keras.optimizers.Adam(learning_rate),
         loss=keras.losses.BinaryCrossentropy(),
         # Class weights change the loss, not these.
         metrics=[
@@ -131,15 +180,45 @@ def build_model(
 
 
 class HashedTextEncoder(keras.layers.Layer):
-    """The mean of word embeddings; a text without words is a zero vector.
+    """The combined embeddings of a text's words; a text without words is a zero vector.
 
     Keras's own masked pooling divides by the number of words, and so makes NaN of an empty
     narrative, and it computes on the padding too, which is most of a batch.
     """
 
-    def __init__(self, buckets: int, dim: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        buckets: int,
+        dim: int,
+        *,
+        combiner: str = "mean",
+        embeddings_initializer: str = "uniform",
+        embeddings_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Creates the encoder.
+
+        Args:
+            buckets: Ids of words.
+            dim: Dimensions of an embedding.
+            combiner: ``mean``, or ``sqrtn`` for the sum over the root of the number of words,
+                as in ``tf.nn.embedding_lookup_sparse``.
+            embeddings_initializer: How the embeddings begin.
+            embeddings_regularizer: Penalty on the embeddings.
+            **kwargs: Arguments of every Keras layer.
+        """
         super().__init__(**kwargs)
-        self._words = keras.layers.Embedding(buckets, dim, name="words")
+        self._words = keras.layers.Embedding(
+            buckets,
+            dim,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=embeddings_regularizer,
+            name="words",
+        )
+        self._combine = {
+            "mean": tf.sparse.segment_mean,
+            "sqrtn": tf.sparse.segment_sqrt_n,
+        }[combiner]
         self._dim = dim
 
     def build(self, input_shape: Any) -> None:
@@ -152,13 +231,35 @@ class HashedTextEncoder(keras.layers.Layer):
         places = tf.where(tf.not_equal(token_ids, 0))
         # Each word of the batch is looked up, and its gradient summed, once.
         words, indices = tf.unique(tf.gather_nd(token_ids, places))
-        return tf.sparse.segment_mean(
+        return self._combine(
             self._words(words), indices, places[:, 0], num_segments=tf.shape(token_ids)[0]
         )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the encoded texts."""
         return (input_shape[0], self._dim)
+
+
+class Scaled(keras.layers.Layer):
+    """Multiplies by a number, which is exported with the weights that it belongs to."""
+
+    def __init__(self, scale: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._initial_scale = scale
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the number."""
+        self._scale = self.add_weight(
+            name="scale",
+            shape=(),
+            initializer=keras.initializers.Constant(self._initial_scale),
+            trainable=False,
+        )
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the scaled inputs."""
+        return inputs * self._scale
 
 
 class HubTextEncoder(keras.layers.Layer):

@@ -58,6 +58,7 @@ def init_components(
     approval_timeout_seconds: int | None = None,
     input_pattern: str = "*.csv",
     span_window: int = 1,
+    warm_start: bool = False,
     example_gen_code_hash: str = "",
     serving_check_code_hash: str = "",
     example_validator_code_hash: str = "",
@@ -93,6 +94,7 @@ def init_components(
         input_pattern: Pattern of the files below ``data_root``, perhaps with spans.
         span_window: How many spans up to the newest to train on; the default of run parameter
             ``range-config``, which only an ``input_pattern`` with spans has.
+        warm_start: Give the Trainer the model that was blessed last, to start from.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         serving_check_code_hash: Hash of the code that checks the exported model.
         example_validator_code_hash: Hash of the code that validates, likewise.
@@ -102,7 +104,7 @@ def init_components(
     Returns:
         CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, the Resolver
         PreviousStatistics, ServingExampleGen and ServingStatisticsGen where asked for,
-        ExampleValidator, Transform, Trainer, Resolver, Evaluator, InfraValidator, Approval where
+        ExampleValidator, Transform, Resolver, Trainer, Evaluator, InfraValidator, Approval where
         asked for, and Pusher, in this order.
 
     Raises:
@@ -161,6 +163,11 @@ def init_components(
     )
     if fail_on_anomalies:
         transform.add_upstream_node(example_validator)
+    resolver = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("Resolver")
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -172,14 +179,10 @@ def init_components(
         eval_args=RuntimeParameter(
             name="eval-args", ptype=str, default=f'{{"num_steps": {eval_steps}}}'
         ),
+        base_model=resolver.outputs["model"] if warm_start else None,
         custom_config=trainer_config,
         **(user_code or {"run_fn": "components.module.run_fn"}),
     )
-    resolver = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("Resolver")
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
@@ -213,8 +216,8 @@ def init_components(
         *serving,
         example_validator,
         transform,
-        trainer,
         resolver,
+        trainer,
         evaluator,
         infra_validator,
         *([] if approval is None else [approval]),

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from plotly import graph_objects
 
 from components.charts import style
-from components.charts.files import ArtifactError
+from components.charts.files import ArtifactError, exists, join, read_bytes
 from components.charts.section import Block, Chart, Note, Section, Table, label
 from components.charts.text import counted, number_cell, number_text, short
+from components.errors import InputDataError
 from components.hyperparameters import MONITORED_METRIC
 from components.kubeflow_metrics import exported_epoch, training_epochs
+from components.training_record import RECORD_FILE, TrainingRecord, WarmStart
 
 #: The most metrics that are drawn.
 _METRICS = 12
@@ -35,9 +37,66 @@ def training_section(uri: str) -> Section:
     try:
         epochs = training_epochs(uri)
         blocks = training_blocks(epochs)
+        blocks += record_blocks(uri)
     except ArtifactError as error:
         blocks = [Note(text=short(str(error), 1_000), level="failure")]
     return Section(id="training", title="Training", blocks=blocks)
+
+
+def record_blocks(uri: str) -> list[Block]:
+    """Returns what the training's record tells; nothing for a training that left none.
+
+    Args:
+        uri: Folder or URI of Trainer's artifact ``model_run``.
+    """
+    path = join(uri, RECORD_FILE)
+    if not exists(path):
+        return []
+    try:
+        record = TrainingRecord.from_json(read_bytes(path))
+    except InputDataError as error:
+        return [Note(text=short(str(error), 1_000), level="warning")]
+    where = "kept in memory" if record.cached else "read anew at each pass"
+    rows = [[short(name), number_cell(value)] for name, value in record.hyperparameters.items()]
+    return [
+        Table(
+            title="Hyperparameters",
+            columns=["hyperparameter", "value"],
+            rows=rows,
+            note=(
+                f"Trained on {counted(record.train_examples, 'example')}, {where}, for "
+                f"{counted(record.steps, 'step')} of training at "
+                f"{record.examples_per_second:,.0f} examples a second."
+            ),
+        ),
+        *_warm_start_blocks(record.warm_start),
+    ]
+
+
+def _warm_start_blocks(warm_start: WarmStart | None) -> list[Block]:
+    if warm_start is None:
+        return []
+    model = short(warm_start.base_model, 1_000)
+    if warm_start.problem is not None:
+        problem = short(warm_start.problem, 1_000)
+        return [
+            Note(
+                text=f"Trained from scratch, as {model} could not be read: {problem}",
+                level="warning",
+            )
+        ]
+    blocks: list[Block] = [
+        Note(
+            text=f"Started from {model}, with {len(warm_start.taken):,} of its weights, and "
+            f"{warm_start.known_terms:,} of {counted(warm_start.terms, 'term')}."
+        )
+    ]
+    if warm_start.fresh:
+        rows = [[short(name), short(reason)] for name, reason in warm_start.fresh.items()]
+        blocks.append(
+            Table(title="Weights that started fresh", columns=["weight", "reason"], rows=rows)
+        )
+    return blocks
 
 
 def training_blocks(epochs: Epochs) -> list[Block]:

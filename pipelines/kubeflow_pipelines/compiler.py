@@ -5,6 +5,7 @@ result: no file, no folder, no network, no credentials.
 """
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from components.code_hash import (
     TRAINING_MODULES,
     code_hash,
 )
+from components.hyperparameters import Hyperparameters
 from pipelines import base_pipeline
 from pipelines.beam_options import beam_pipeline_args
 from pipelines.kubeflow_pipelines import exit_handler, pods
@@ -176,15 +178,20 @@ def init_components(settings: Settings) -> list[Any]:
         raise_on_refusal=settings.plain_entrypoint,
         example_validator_code_hash=code_hash(package, EXAMPLE_VALIDATOR_MODULES),
         approval_timeout_seconds=settings.approval_timeout_seconds,
+        warm_start=training.warm_start,
         transform_config={
             "code_hash": code_hash(package, PREPROCESSING_MODULES),
             "text_encoder": text_encoder,
         },
         trainer_config={
+            "cache_megabytes": training.cache_megabytes,
             "class_weights": training.class_weights,
             "code_hash": code_hash(package, TRAINING_MODULES),
             "decision_threshold": training.decision_threshold,
-            "hyperparameters": dict(training.hyperparameters),
+            # All of them, so that ML Metadata has those that a model was trained with.
+            "hyperparameters": dataclasses.asdict(
+                Hyperparameters.from_overrides(training.hyperparameters)
+            ),
             "text_encoder": text_encoder,
         },
     )

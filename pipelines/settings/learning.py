@@ -62,6 +62,9 @@ class TrainingSettings:
         text_encoder_handle: TF-Hub handle or SavedModel path, for ``hub``.
         decision_threshold: Probability from which a complaint counts as disputed.
         class_weights: Weigh the classes by their inverse frequency in the loss.
+        warm_start: Begin with the weights of the model that was blessed last.
+        cache_megabytes: Memory that the Trainer may use to keep its examples; more are read anew
+            at each pass.
         hyperparameters: Overrides of the model's hyperparameters, by name.
     """
 
@@ -71,6 +74,8 @@ class TrainingSettings:
     text_encoder_handle: str | None = None
     decision_threshold: float = 0.25
     class_weights: bool = False
+    warm_start: bool = False
+    cache_megabytes: int = 512
     hyperparameters: Mapping[str, int | float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,6 +84,7 @@ class TrainingSettings:
                 getattr(self, name) >= 1,
                 f"training.{name}: {getattr(self, name)} is not a number of batches; use 1 or more",
             )
+        require_not_negative("training.cache_megabytes", self.cache_megabytes)
         require_one_of("training.text_encoder", self.text_encoder, ("hashed", "hub"))
         require(
             (self.text_encoder == "hub") == (self.text_encoder_handle is not None),

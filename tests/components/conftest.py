@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from components.complaints_csv import Complaint
-from components.features import LABEL_KEY, NARRATIVE_KEY, TEXT_COLUMNS
+from components.features import NARRATIVE_KEY, TEXT_COLUMNS
+from tests import transformed_data
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -47,64 +48,17 @@ class Transformed:
 
 
 def _transform(folder: pathlib.Path, text_encoder: dict[str, Any]) -> Transformed:
-    import apache_beam as beam
-    import tensorflow as tf
-    import tensorflow_transform as tft
-    import tensorflow_transform.beam as tft_beam
-    from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
-    from tfx_bsl.public import tfxio
-
-    from components.csv_executor import serialized_example
-    from components.module import preprocessing_fn
-
     rng = random.Random(7)
-    spec: dict[str, Any] = {column: tf.io.VarLenFeature(tf.string) for column in TEXT_COLUMNS}
-    # As SchemaGen infers it: required where no value was missing, left out where all were.
-    spec["product"] = tf.io.FixedLenFeature([1], tf.string)
-    spec[LABEL_KEY] = tf.io.FixedLenFeature([1], tf.int64)
-    del spec["sub_issue"]
-    schema = schema_utils.schema_from_feature_spec(spec)
     splits = {
-        split: [serialized_example(_made_complaint(rng)) for _ in range(rows)]
+        split: [_made_complaint(rng) for _ in range(rows)]
         for split, rows in (("train", 400), ("eval", 100))
     }
-    source = tfxio.TFExampleBeamRecord("raw", schema=schema)
-    with (
-        beam.Pipeline() as pipeline,
-        tft_beam.Context(temp_dir=str(folder / "temp")),
-    ):
-        raw = {
-            split: (
-                pipeline
-                | f"Create[{split}]" >> beam.Create(rows)
-                | f"Raw[{split}]" >> source.BeamSource(),
-                source.TensorAdapterConfig(),
-            )
-            for split, rows in splits.items()
-        }
-        transform_fn = raw["train"] | tft_beam.AnalyzeDataset(
-            lambda inputs: preprocessing_fn(inputs, {"text_encoder": text_encoder})
-        )
-        _ = transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
-        for split, dataset in raw.items():
-            examples, metadata = (dataset, transform_fn) | f"T[{split}]" >> (
-                tft_beam.TransformDataset()
-            )
-            coder = tft.coders.ExampleProtoCoder(metadata.schema)
-            _ = (
-                examples
-                | f"Encode[{split}]" >> beam.Map(coder.encode)
-                | f"Write[{split}]"
-                >> beam.io.WriteToTFRecord(str(folder / split / "examples"), file_name_suffix=".gz")
-            )
-    metadata_io.write_metadata(
-        dataset_metadata.DatasetMetadata(schema), str(folder / "graph" / "metadata")
-    )
+    data = transformed_data.transform(folder, splits, text_encoder)
     return Transformed(
-        graph=str(folder / "graph"),
-        train_files=[str(folder / "train" / "*")],
-        eval_files=[str(folder / "eval" / "*")],
-        raw_eval_examples=splits["eval"],
+        graph=data.graph,
+        train_files=data.files["train"],
+        eval_files=data.files["eval"],
+        raw_eval_examples=data.raw_examples["eval"],
     )
 
 

@@ -70,14 +70,33 @@ def test_padding_does_not_change_an_answer_and_no_words_is_not_nan() -> None:
     assert short == pytest.approx(padded)
 
 
-def test_hashed_words_are_averaged() -> None:
+@pytest.mark.parametrize(("combiner", "divisor"), [("mean", 2), ("sqrtn", 2**0.5)])
+def test_hashed_words_are_combined(combiner: str, divisor: float) -> None:
     from components.model import HashedTextEncoder
 
-    encoder = HashedTextEncoder(10, 4)
+    encoder = HashedTextEncoder(10, 4, combiner=combiner)
 
     one, other, both = encoder([[3, 0], [5, 0], [3, 5]]).numpy()
 
-    assert both == pytest.approx((one + other) / 2)
+    assert both == pytest.approx((one + other) / divisor)
+
+
+def test_the_penalty_on_the_linear_part_is_that_of_a_logistic_regression() -> None:
+    from components.model import TextEncoder, build_model
+
+    hyperparameters = Hyperparameters(
+        l2=0.0, linear_l2=4.0, learning_rate=0.1, linear_learning_rate=0.3
+    )
+    model = build_model(hyperparameters, TextEncoder(), train_examples=50)
+    words = model.get_layer(f"{NARRATIVE_KEY}_linear")
+    weights = words.get_weights()[0]
+    weights[5] = 2.0
+    words.set_weights([weights])
+
+    # The word's weight in the logit is 3 * 2; scikit-learn's objective is C * losses + w**2 / 2.
+    assert float(sum(model.losses)) == pytest.approx((3 * 2) ** 2 / 2 * 4.0 / 50)
+    answer = model(inputs([[5], [1]])).numpy()[0, 0]
+    assert answer == pytest.approx(1 / (1 + 2.718281828 ** -(3 * 2.0)))
 
 
 def test_a_hub_encoder_is_frozen_and_its_answer_used(text_model: str) -> None:
@@ -85,6 +104,8 @@ def test_a_hub_encoder_is_frozen_and_its_answer_used(text_model: str) -> None:
 
     assert HubTextEncoder(text_model)([["ab cd"]]).numpy().ravel() == pytest.approx([0.5, 0.2])
     model = build_model(Hyperparameters(), TextEncoder(kind="hub", handle=text_model))
+    # An untrained model answers the same to all.
+    model.get_layer(f"{NARRATIVE_KEY}_linear").kernel.assign([[0.1], [0.1]])
 
     short, long = (model(inputs([["a"], [text]])).numpy() for text in ("a", "a b c d" * 9))
 

@@ -1,5 +1,6 @@
 """Training, its interruptions and its failures, and the exported model."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable
@@ -117,15 +118,97 @@ def test_raw_columns_are_predicted_as_examples_are(exported: Any, transformed: A
     assert disputed > undisputed
 
 
-def test_the_same_seed_trains_the_same_model(make_fn_args: MakeFnArgs, trained: list[Any]) -> None:
+def test_the_same_data_settings_and_seed_give_the_same_metrics(
+    make_fn_args: MakeFnArgs, trained: list[Any]
+) -> None:
     from components.training import run_fn
 
-    run_fn(make_fn_args(1, train_steps=4))
-    run_fn(make_fn_args(2, train_steps=4))
+    hyperparameters = {"batch_size": 50, "learning_rate": 0.02, "l2": 0.0, "patience": 10}
+    other_seed = hyperparameters | {"seed": 1}
 
-    one, other = (model.get_weights() for model in trained)
-    for weight, same in zip(one, other, strict=True):
-        assert weight == pytest.approx(same, abs=1e-6)
+    for attempt, values in enumerate((hyperparameters, hyperparameters, other_seed)):
+        run_fn(make_fn_args(attempt, custom_config={"hyperparameters": values}))
+
+    one, same, other = (model.history.history for model in trained)
+    for name in ("loss", "auc", "val_loss", "val_auc"):
+        assert one[name] == pytest.approx(same[name], abs=1e-6)
+    assert one["loss"] != pytest.approx(other["loss"], abs=1e-6)
+    weights, same_weights, _ = (model.get_weights() for model in trained)
+    for weight, same_weight in zip(weights, same_weights, strict=True):
+        assert weight == pytest.approx(same_weight, abs=1e-6)
+
+
+@pytest.mark.parametrize(("cache_megabytes", "cached"), [(512, True), (0, False)])
+def test_a_record_tells_what_the_training_did(
+    make_fn_args: MakeFnArgs, trained: list[Any], cache_megabytes: int, cached: bool
+) -> None:
+    from components.hyperparameters import Hyperparameters
+    from components.training import run_fn
+    from components.training_record import RECORD_FILE, TrainingRecord
+
+    fn_args = make_fn_args(
+        custom_config={
+            "cache_megabytes": cache_megabytes,
+            "hyperparameters": {"batch_size": 50, "patience": 10},
+        }
+    )
+    run_fn(fn_args)
+
+    record = TrainingRecord.from_json(
+        (pathlib.Path(fn_args.model_run_dir) / RECORD_FILE).read_text()
+    )
+    assert record.hyperparameters == dataclasses.asdict(Hyperparameters(batch_size=50, patience=10))
+    assert (record.train_examples, record.eval_examples, record.steps) == (400, 100, 20)
+    assert record.cached == cached
+    assert record.examples_per_second > 0
+    assert record.warm_start is None
+
+
+def test_examples_a_second_are_logged_with_the_metrics(
+    make_fn_args: MakeFnArgs, trained: list[Any]
+) -> None:
+    from components.kubeflow_metrics import training_metrics
+    from components.training import run_fn
+
+    fn_args = make_fn_args()
+    run_fn(fn_args)
+
+    assert training_metrics(fn_args.model_run_dir)["train_examples_per_second"] > 0
+
+
+def test_examples_that_are_not_cached_train_a_model_as_well(
+    make_fn_args: MakeFnArgs, trained: list[Any]
+) -> None:
+    from components.training import run_fn
+
+    run_fn(make_fn_args(train_steps=40, custom_config={"cache_megabytes": 0}))
+
+    assert max(trained[0].history.history["val_auc"]) > 0.85
+
+
+def test_what_a_tuner_found_comes_before_the_settings(
+    make_fn_args: MakeFnArgs, trained: list[Any]
+) -> None:
+    import keras_tuner
+
+    from components.training import run_fn
+    from components.training_record import RECORD_FILE, TrainingRecord
+
+    tuned = keras_tuner.HyperParameters()
+    tuned.Fixed("embedding_dim", 3)
+    tuned.Fixed("learning_rate", 0.5)
+    tuned.values["tuner/epochs"] = 4
+    fn_args = make_fn_args(hyperparameters=tuned.get_config())
+
+    run_fn(fn_args)
+
+    record = TrainingRecord.from_json(
+        (pathlib.Path(fn_args.model_run_dir) / RECORD_FILE).read_text()
+    )
+    assert record.hyperparameters["embedding_dim"] == 3
+    assert record.hyperparameters["learning_rate"] == 0.5
+    assert record.hyperparameters["batch_size"] == 50  # as the settings say
+    assert trained[0].get_layer("categories_embedding").output_dim == 3
 
 
 def test_the_weights_of_the_best_evaluation_are_kept(
@@ -208,9 +291,9 @@ def test_another_training_does_not_take_the_backup(make_fn_args: MakeFnArgs) -> 
 def test_training_stops_early(make_fn_args: MakeFnArgs, trained: list[Any]) -> None:
     from components.training import run_fn
 
-    slow = {"hyperparameters": {"learning_rate": 1e-8, "patience": 2, "batch_size": 50}}
+    slow = {"learning_rate": 1e-8, "linear_learning_rate": 1e-8, "patience": 2, "batch_size": 50}
 
-    run_fn(make_fn_args(custom_config=slow))
+    run_fn(make_fn_args(custom_config={"hyperparameters": slow}))
 
     assert len(trained[0].history.history["val_auc"]) == 3
 

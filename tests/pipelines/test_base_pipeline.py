@@ -40,8 +40,8 @@ def test_the_components_are_in_order() -> None:
         "PreviousStatistics",
         "ExampleValidator",
         "Transform",
-        "Trainer",
         "Resolver",
+        "Trainer",
         "Evaluator",
         "Pusher",
     ]
@@ -57,8 +57,8 @@ def test_the_components_are_tfxs_types() -> None:
         tfx.dsl.Resolver,
         tfx.components.ExampleValidator,
         tfx.components.Transform,
-        tfx.components.Trainer,
         tfx.dsl.Resolver,
+        tfx.components.Trainer,
         tfx.components.Evaluator,
         tfx.components.Pusher,
     ]
@@ -207,6 +207,14 @@ def test_the_baseline_is_the_latest_blessed_model() -> None:
     assert strategy.__name__ == "LatestBlessedModelStrategy"
     assert made["Evaluator"].inputs["baseline_model"] is made["Resolver"].outputs["model"]
     assert made["Evaluator"].inputs["model"] is made["Trainer"].outputs["model"]
+
+
+def test_the_trainer_starts_from_the_baseline_only_where_asked_to() -> None:
+    assert "base_model" not in by_id()["Trainer"].inputs
+
+    made = by_id(warm_start=True)
+
+    assert made["Trainer"].inputs["base_model"] is made["Resolver"].outputs["model"]
 
 
 def test_data_folder_and_steps_are_run_parameters() -> None:

@@ -458,6 +458,7 @@ REFUSED = {
     "window without spans": ("span_window: 2", "span_window", "such as span-{SPAN}/*.csv"),
     "train steps": ("training: {train_steps: 0}", "training.train_steps", "use 1 or more"),
     "eval steps": ("training: {eval_steps: -1}", "training.eval_steps", "use 1 or more"),
+    "cache": ("training: {cache_megabytes: -1}", "training.cache_megabytes", "use 0 or more"),
     "text encoder": ("training: {text_encoder: hubb}", "training.text_encoder", "hashed, hub"),
     "hub without handle": (
         "training: {text_encoder: hub}",

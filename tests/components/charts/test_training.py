@@ -14,6 +14,7 @@ from components.charts.training import (
     training_section,
 )
 from components.kubeflow_metrics import exported_epoch, training_epochs
+from components.training_record import RECORD_FILE, TrainingRecord, WarmStart
 from tests.components.charts.artifacts_of_models import event, record_file, write_log
 from tests.components.charts.protos import HOSTILE, charts, notes, tables, texts_of
 
@@ -217,3 +218,72 @@ def test_ticks_tell_apart_what_a_curve_shows(values: tuple[float, float], tick_f
     figure = curve_figure(epochs, "auc")
 
     assert figure.layout.yaxis.tickformat == tick_format
+
+
+def _write_record(folder: pathlib.Path, warm_start: WarmStart | None) -> str:
+    record = TrainingRecord(
+        hyperparameters={"batch_size": 256, "l2": 0.25},
+        train_examples=4_000,
+        eval_examples=500,
+        steps=1_000,
+        cached=True,
+        examples_per_second=43_210.9,
+        warm_start=warm_start,
+    )
+    uri = _write_logs(folder)
+    (folder / RECORD_FILE).write_text(record.to_json())
+    return uri
+
+
+def test_hyperparameters_and_throughput_come_from_the_record(tmp_path: pathlib.Path) -> None:
+    found = tables(training_section(_write_record(tmp_path, None)))["Hyperparameters"]
+
+    assert found.rows == [["batch_size", 256], ["l2", 0.25]]
+    assert found.note == (
+        "Trained on 4,000 examples, kept in memory, for 1,000 steps of training at 43,211 "
+        "examples a second."
+    )
+
+
+def test_what_a_warm_start_took_over_is_told(tmp_path: pathlib.Path) -> None:
+    section = training_section(
+        _write_record(
+            tmp_path,
+            WarmStart(
+                base_model="/old",
+                taken=("a", "b"),
+                fresh={f"c{HOSTILE}": "shape"},
+                terms=10,
+                known_terms=7,
+            ),
+        )
+    )
+
+    assert notes(section) == [
+        ("info", "Started from /old, with 2 of its weights, and 7 of 10 terms.")
+    ]
+    ((name, reason),) = tables(section)["Weights that started fresh"].rows
+    assert "\u202e" not in str(name)
+    assert reason == "shape"
+
+
+def test_a_warm_start_that_failed_is_a_warning(tmp_path: pathlib.Path) -> None:
+    section = training_section(
+        _write_record(tmp_path, WarmStart(base_model="/old", problem="no such file"))
+    )
+
+    assert notes(section) == [
+        ("warning", "Trained from scratch, as /old could not be read: no such file")
+    ]
+
+
+def test_a_record_that_cannot_be_read_is_a_warning_below_the_curves(tmp_path: pathlib.Path) -> None:
+    uri = _write_logs(tmp_path)
+    (tmp_path / RECORD_FILE).write_text("{")
+
+    section = training_section(uri)
+
+    ((level, text),) = notes(section)
+    assert level == "warning"
+    assert "training.json is not the record of a training" in text
+    assert charts(section)
