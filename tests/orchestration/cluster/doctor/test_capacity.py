@@ -25,7 +25,7 @@ def test_the_committed_workflow_fits(ready: KubernetesServer, look: Look) -> Non
     (check,) = look(capacity.capacity)
 
     assert str(check) == (
-        "ok       capacity: each of 9 pods fits a node, of 1 ready ones; at most it asks for "
+        "ok       capacity: each of 11 pods fits a node, of 1 ready ones; at most it asks for "
         "1 cpu, 4 GiB memory"
     )
 

@@ -128,7 +128,7 @@ def test_a_restricted_namespace_names_what_the_steps_lack(
     _, check = look(reach.namespace, committed)
 
     assert (check.name, check.level) == ("pod security restricted", "failure")
-    assert "no seccompProfile in 9 steps (csvexamplegen, " in check.message
+    assert "no seccompProfile in 11 steps (csvexamplegen, " in check.message
     assert "capabilities" not in check.message
 
 
