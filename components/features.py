@@ -58,6 +58,9 @@ MAX_NARRATIVE_TOKENS = 400
 #: Ids of the narrative's length: 0 for none, then one for each power of two of its bytes.
 NARRATIVE_LENGTH_BUCKETS = 16
 
+#: The columns whose values an evaluation tells apart.
+SLICE_KEYS = ("product", "state", "company_response")
+
 #: The CSV header, in order.
 COLUMNS: tuple[str, ...] = (
     "product",

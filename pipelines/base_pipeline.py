@@ -32,6 +32,7 @@ from components.example_validator import ExampleValidator
 from components.import_schema_gen import ImportSchemaGen as ImportCuratedSchemaGen
 from components.infra_validator import InfraValidator
 from components.previous_statistics import PreviousStatisticsStrategy
+from components.slice_metrics import AucUpperBound
 from components.spans import InputPattern
 
 #: One complaint in ten is held out for evaluation.
@@ -46,6 +47,8 @@ def init_components(
     eval_steps: int,
     auc_lower_bound: float,
     auc_tolerance: float = 0.0,
+    worst_slice_auc_lower_bound: float | None = None,
+    min_slice_examples: int = 100,
     decision_threshold: float = 0.5,
     serving_model_dir: str | None = None,
     ai_platform_serving_args: dict[str, Any] | None = None,
@@ -77,6 +80,9 @@ def init_components(
         eval_steps: Batches to evaluate on; the default of run parameter ``eval-args``.
         auc_lower_bound: Least AUC on the eval split, from 0 to 1, for a blessing.
         auc_tolerance: How far below the blessed baseline's AUC the new model may be.
+        worst_slice_auc_lower_bound: AUC that no slice may be below for certain; ``None`` for no
+            such gate.
+        min_slice_examples: Slices with fewer examples are not held to that.
         decision_threshold: Probability from which a complaint counts as disputed, in the
             reported accuracy, precision and recall.
         serving_model_dir: Folder or URI to push a blessed model to.
@@ -190,6 +196,8 @@ def init_components(
         eval_config=eval_config(
             auc_lower_bound=auc_lower_bound,
             auc_tolerance=auc_tolerance,
+            worst_slice_auc_lower_bound=worst_slice_auc_lower_bound,
+            min_slice_examples=min_slice_examples,
             decision_threshold=decision_threshold,
         ),
     )
@@ -271,7 +279,12 @@ def _serving(serving_root: str, code_hash: str) -> list[BaseComponent]:
 
 
 def eval_config(
-    *, auc_lower_bound: float, auc_tolerance: float, decision_threshold: float
+    *,
+    auc_lower_bound: float,
+    auc_tolerance: float,
+    decision_threshold: float,
+    worst_slice_auc_lower_bound: float | None = None,
+    min_slice_examples: int = 100,
 ) -> tfma.EvalConfig:
     """Returns what the Evaluator measures, and what a model must reach.
 
@@ -282,9 +295,12 @@ def eval_config(
         auc_lower_bound: Least AUC for a blessing.
         auc_tolerance: How far below the baseline's AUC the candidate's may be.
         decision_threshold: Probability from which a complaint counts as disputed.
+        worst_slice_auc_lower_bound: AUC that no slice may be below for certain, or ``None``.
+        min_slice_examples: Slices with fewer examples are not held to that.
 
     Returns:
-        Metrics overall and by ``product``; the gate holds for all complaints together.
+        Metrics overall, and by product, state and company response; the gate holds for all
+        complaints together, and where asked for also for each slice.
     """
     at_threshold = f'"thresholds": [{decision_threshold}]'
     auc = tfma.MetricConfig(
@@ -323,6 +339,25 @@ def eval_config(
         tfma.MetricConfig(class_name="ConfusionMatrixPlot", config='{"num_thresholds": 100}'),
         tfma.MetricConfig(class_name="ExampleCount"),
     ]
+    slices = [tfma.SlicingSpec(feature_keys=[key]) for key in features.SLICE_KEYS]
+    if worst_slice_auc_lower_bound is not None:
+        metrics.append(
+            tfma.MetricConfig(
+                class_name=AucUpperBound.__name__,
+                module=AucUpperBound.__module__,
+                config=f'{{"minimum_examples": {min_slice_examples}}}',
+                per_slice_thresholds=[
+                    tfma.PerSliceMetricThreshold(
+                        slicing_specs=slices,
+                        threshold=tfma.MetricThreshold(
+                            value_threshold=tfma.GenericValueThreshold(
+                                lower_bound={"value": worst_slice_auc_lower_bound}
+                            )
+                        ),
+                    )
+                ],
+            )
+        )
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
@@ -331,7 +366,7 @@ def eval_config(
                 prediction_key="probability",
             )
         ],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["product"])],
+        slicing_specs=[tfma.SlicingSpec(), *slices],
         metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
     )
 

@@ -141,17 +141,17 @@ def metric_blocks(evaluation: Evaluation) -> list[Block]:
     if not overall:
         return [Note(text="The evaluation has no metrics of all examples.", level="warning")]
     blocks: list[Block] = [_overall_table(evaluation)]
-    slices = evaluation.slices()
     metric = _main_metric(evaluation)
-    if metric is not None and drawn_slices(evaluation, metric):
-        blocks.append(
-            Chart(
-                title=f"{short(metric)} by slice",
-                figure=slice_figure(evaluation, metric),
-                description=_slices_text(evaluation, metric),
+    for slices in _by_columns(evaluation.slices()):
+        by = _column(slices)
+        if metric is not None and drawn_slices(evaluation, metric, slices):
+            blocks.append(
+                Chart(
+                    title=f"{short(metric)} by {by}",
+                    figure=slice_figure(evaluation, metric, slices),
+                    description=_slices_text(evaluation, metric, slices),
+                )
             )
-        )
-    if slices:
         blocks += _slice_tables(evaluation, slices)
     if evaluation.cross_slices:
         compared = counted(evaluation.cross_slices, "comparison")
@@ -278,7 +278,7 @@ def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block
             rows.append(row(key, [*cells, _rarity(counts)]))
         blocks.append(
             Table(
-                title="Quality by slice, with 95% intervals",
+                title=f"Quality by {column}, with 95% intervals",
                 columns=[column, "examples", "positive", *map(short, with_interval), "note"],
                 rows=rows,
                 note=f"{_FEW_NOTE} {left_out}".strip(),
@@ -294,7 +294,7 @@ def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block
         ]
         blocks.append(
             Table(
-                title="Other metrics by slice",
+                title=f"Other metrics by {column}",
                 columns=[column, "examples", *map(short, others)],
                 rows=rows,
                 note=left_out,
@@ -315,7 +315,7 @@ def _slice_tables(evaluation: Evaluation, slices: Sequence[Slice]) -> list[Block
             )
         blocks.append(
             Table(
-                title="Change against the baseline by slice",
+                title=f"Change against the baseline by {column}",
                 columns=[column, "examples", *columns],
                 rows=rows,
                 note=left_out,
@@ -377,8 +377,8 @@ def _main_metric(evaluation: Evaluation) -> str | None:
     return _AUC if _AUC in names else next(iter(names), None)
 
 
-def _slices_text(evaluation: Evaluation, metric: str) -> str:
-    drawn = drawn_slices(evaluation, metric)
+def _slices_text(evaluation: Evaluation, metric: str, slices: Sequence[Slice]) -> str:
+    drawn = drawn_slices(evaluation, metric, slices)
     values = {key: defined_value(metric, evaluation.of_candidate(key)) for key in drawn}
     known = [key for key in drawn if math.isfinite(values[key])]
     # The extremes of slices with few examples are chance.
@@ -391,8 +391,12 @@ def _slices_text(evaluation: Evaluation, metric: str) -> str:
             f"{short(slice_text(key), 60)}"
             for key in (low, high)
         )
-        text += f"; of the slices with enough examples, {lowest} is lowest and {highest} highest"
-    left_out = len(evaluation.slices()) - len(drawn)
+        gap = values[high] - values[low]
+        text += (
+            f"; of the slices with enough examples, {lowest} is lowest and {highest} highest, a "
+            f"difference of {gap:.3f}"
+        )
+    left_out = len(slices) - len(drawn)
     more = (
         f" Not drawn: {counted(left_out, 'slice')}, small or without a value." if left_out else ""
     )
@@ -426,6 +430,14 @@ def _rarity(counts: tuple[int, int] | None) -> str:
     if counts is None or min(counts) >= FEW:
         return ""
     return "few examples" if min(counts) else "one class only"
+
+
+def _by_columns(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Returns the slices of each column, or set of columns, in the order in which they come."""
+    groups: dict[tuple[str, ...], list[Slice]] = {}
+    for key in slices:
+        groups.setdefault(tuple(column for column, _ in key), []).append(key)
+    return list(groups.values())
 
 
 def _column(slices: Sequence[Slice]) -> str:

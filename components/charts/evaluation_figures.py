@@ -33,14 +33,17 @@ _NO_SKILL = {"color": "#888888", "dash": "dot"}
 CANDIDATE, BASELINE = "candidate", "baseline"
 
 
-def slice_figure(evaluation: Evaluation, metric: str) -> graph_objects.Figure:
+def slice_figure(
+    evaluation: Evaluation, metric: str, slices: Sequence[Slice]
+) -> graph_objects.Figure:
     """Draws a metric by slice with its 95% intervals, beside the baseline's where there is one.
 
     Args:
-        evaluation: The evaluation; ``drawn_slices`` are drawn, below the line of all examples.
+        evaluation: The evaluation.
         metric: Name of the metric.
+        slices: The slices; ``drawn_slices`` of them are drawn, below the line of all examples.
     """
-    keys = [ALL, *drawn_slices(evaluation, metric)]
+    keys = [ALL, *drawn_slices(evaluation, metric, slices)]
     categories = distinct_labels([slice_text(key) for key in keys], _CATEGORY_LENGTH)
     # The first category is at the bottom, and so is the first trace within a category.
     from_bottom = list(reversed(list(zip(categories, keys, strict=True))))
@@ -77,16 +80,17 @@ def slice_figure(evaluation: Evaluation, metric: str) -> graph_objects.Figure:
     )
 
 
-def drawn_slices(evaluation: Evaluation, metric: str) -> list[Slice]:
+def drawn_slices(evaluation: Evaluation, metric: str, slices: Sequence[Slice]) -> list[Slice]:
     """Returns the slices of a figure: the 20 with most examples of those that have the metric.
 
     Args:
         evaluation: The evaluation.
         metric: Name of the metric.
+        slices: The slices to choose from, those with most examples first.
     """
     found = [
         key
-        for key in evaluation.slices()
+        for key in slices
         if any(
             math.isfinite(defined_value(metric, metrics))
             for metrics in (evaluation.of_candidate(key), evaluation.of_baseline(key))

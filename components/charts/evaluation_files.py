@@ -232,6 +232,11 @@ def slice_text(key: Slice) -> str:
     return ", ".join(f"{column}: {value or '(empty)'}" for column, value in key)
 
 
+def slice_label(key: Slice) -> str:
+    """Returns a slice as text that says what of, such as ``state NJ``."""
+    return ", ".join(f"{column} {value or '(empty)'}" for column, value in key) or slice_text(ALL)
+
+
 def _count(metrics: Mapping[str, float]) -> float:
     count = metrics.get("example_count", 0.0)
     return count if math.isfinite(count) else 0.0

@@ -12,6 +12,7 @@ from components.charts.evaluation_files import (
     Evaluation,
     Slice,
     metric_name,
+    slice_label,
     slice_of,
     slice_text,
 )
@@ -66,7 +67,7 @@ def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
     for name, spec, threshold in _thresholds(evaluation.config):
         for metric, key in _measured_by(evaluation, name, spec):
             for is_change, demand in _demands(threshold):
-                where = _spec_text(spec) if key is None else slice_text(key)
+                where = _spec_text(spec) if key is None else slice_label(key)
                 check = _check(evaluation, metric, key, where, is_change, demand)
                 if validation is not None and check.measured is not None:
                     reached = (metric, key, is_change, demand) not in missed
@@ -74,7 +75,7 @@ def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
                 found[metric, where, is_change, demand] = check
     for metric, key, is_change, demand in missed:
         # Also what is missed by a threshold that is told in a way not known here.
-        where = slice_text(key)
+        where = slice_label(key)
         check = _check(evaluation, metric, key, where, is_change, demand)
         found[metric, where, is_change, demand] = dataclasses.replace(check, reached=False)
     return sorted(

@@ -9,7 +9,14 @@ import pathlib
 import sys
 from typing import Any
 
-from components.charts.evaluation_files import ALL, read_evaluation, read_validation, slice_text
+from components.charts.evaluation_files import (
+    ALL,
+    Slice,
+    read_evaluation,
+    read_validation,
+    slice_label,
+    slice_of,
+)
 from components.charts.thresholds import Check, checks
 from components.kubeflow_metrics import evaluation_metrics
 
@@ -30,7 +37,7 @@ def evaluation_result(uri: str) -> dict[str, Any]:
     return {
         "metrics": evaluation_metrics(uri),
         "missed": [
-            _missed(failure)
+            _missed(failure, slice_of(validation.slice_key))
             for validation in result.metric_validations_per_slice
             for failure in validation.failures
         ],
@@ -44,7 +51,7 @@ def _threshold(check: Check) -> dict[str, Any]:
     return {
         "metric": check.metric,
         "slice": check.where,
-        "of_all_examples": check.where == slice_text(ALL),
+        "of_all_examples": check.where == slice_label(ALL),
         "demand": check.demand,
         "measured": check.measured,
         "baseline": check.baseline,
@@ -52,8 +59,10 @@ def _threshold(check: Check) -> dict[str, Any]:
     }
 
 
-def _missed(failure: Any) -> str:
+def _missed(failure: Any, of_slice: Slice) -> str:
     name = failure.metric_key.name
+    if of_slice != ALL:
+        name = f"{name} of {slice_label(of_slice)}"
     value = failure.metric_value.double_value.value
     threshold = failure.metric_threshold
     if failure.metric_key.is_diff:

@@ -167,6 +167,8 @@ def init_components(settings: Settings) -> list[Any]:
         train_steps=training.train_steps,
         eval_steps=training.eval_steps,
         auc_lower_bound=settings.evaluation.auc_lower_bound,
+        worst_slice_auc_lower_bound=settings.evaluation.worst_slice_auc_lower_bound,
+        min_slice_examples=settings.evaluation.min_slice_examples,
         auc_tolerance=settings.evaluation.auc_tolerance,
         decision_threshold=training.decision_threshold,
         serving_model_dir=settings.serving_model_dir,

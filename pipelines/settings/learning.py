@@ -114,10 +114,15 @@ class EvaluationSettings:
     Attributes:
         auc_lower_bound: Least area under the ROC curve on the eval split.
         auc_tolerance: How far below the blessed baseline's AUC the new model may be.
+        worst_slice_auc_lower_bound: AUC that no product, state or company response may be below
+            for certain, which is by its 95% interval; ``None`` for no such gate.
+        min_slice_examples: Slices with fewer examples are not held to that.
     """
 
     auc_lower_bound: float = 0.6
     auc_tolerance: float = 0.0
+    worst_slice_auc_lower_bound: float | None = None
+    min_slice_examples: int = 100
 
     def __post_init__(self) -> None:
         require(
@@ -127,4 +132,13 @@ class EvaluationSettings:
         require(
             0 <= self.auc_tolerance <= 1,
             f"evaluation.auc_tolerance: {self.auc_tolerance} is not between 0 and 1",
+        )
+        bound = self.worst_slice_auc_lower_bound
+        require(
+            bound is None or 0 <= bound <= 1,
+            f"evaluation.worst_slice_auc_lower_bound: {bound} is not between 0 and 1",
+        )
+        require(
+            self.min_slice_examples >= 1,
+            f"evaluation.min_slice_examples: {self.min_slice_examples} is not 1 or more",
         )

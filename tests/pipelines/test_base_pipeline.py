@@ -43,12 +43,15 @@ def test_the_components_are_in_order() -> None:
         "Resolver",
         "Trainer",
         "Evaluator",
+        "InfraValidator",
         "Pusher",
     ]
 
 
 def test_the_components_are_tfxs_types() -> None:
     from tfx import v1 as tfx
+
+    from components.infra_validator import InfraValidator
 
     types = [
         tfx.components.CsvExampleGen,
@@ -60,6 +63,7 @@ def test_the_components_are_tfxs_types() -> None:
         tfx.dsl.Resolver,
         tfx.components.Trainer,
         tfx.components.Evaluator,
+        InfraValidator,
         tfx.components.Pusher,
     ]
     for component, kind in zip(components(), types, strict=True):
@@ -196,6 +200,7 @@ def test_a_model_is_pushed_to_the_folder_when_it_is_blessed() -> None:
     assert destination == {"filesystem": {"base_directory": "/tfx-data/serving"}}
     assert made["Pusher"].inputs["model"] is made["Trainer"].outputs["model"]
     assert made["Pusher"].inputs["model_blessing"] is made["Evaluator"].outputs["blessing"]
+    assert made["Pusher"].inputs["infra_blessing"] is made["InfraValidator"].outputs["blessing"]
 
 
 def test_the_baseline_is_the_latest_blessed_model() -> None:
@@ -324,7 +329,12 @@ def test_metrics_are_reported_overall_and_by_product() -> None:
 
     config = eval_config(auc_lower_bound=0.6, auc_tolerance=0, decision_threshold=0.25)
 
-    assert [list(spec.feature_keys) for spec in config.slicing_specs] == [[], ["product"]]
+    assert [list(spec.feature_keys) for spec in config.slicing_specs] == [
+        [],
+        ["product"],
+        ["state"],
+        ["company_response"],
+    ]
     names = {metric.class_name for spec in config.metrics_specs for metric in spec.metrics}
     assert names >= {"AUC", "BinaryAccuracy", "Precision", "Recall", "Calibration", "ExampleCount"}
 

@@ -204,6 +204,7 @@ def test_every_component_has_a_key() -> None:
         "trainer",
         "resolver",
         "evaluator",
+        "infra_validator",
         "pusher",
     ]
 

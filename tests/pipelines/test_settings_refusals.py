@@ -114,6 +114,16 @@ REFUSED = {
     "unit in default": ("default: {cpu: 1x}", "default.cpu", "one of the units"),
     "no number": ("trainer: {cpu: .nan}", "trainer.cpu", "a Kubernetes quantity"),
     "part of a byte": ("trainer: {memory: 512m}", "trainer.memory", "use M, Mi, G or Gi"),
+    "slice bound above 1": (
+        "evaluation: {worst_slice_auc_lower_bound: 2}",
+        "evaluation.worst_slice_auc_lower_bound",
+        "is not between 0 and 1",
+    ),
+    "no slice is that small": (
+        "evaluation: {min_slice_examples: 0}",
+        "evaluation.min_slice_examples",
+        "is not 1 or more",
+    ),
     "memory without a unit": ("trainer: {memory: 8}", "trainer.memory", "a unit such as Mi or Gi"),
     "negative quantity": ("trainer: {memory: -1Gi}", "trainer.memory", "use 0 or more"),
     "request above limit": (

@@ -137,7 +137,7 @@ def test_metrics_are_beside_the_baselines_with_intervals(compared: str) -> None:
 
 
 def test_slices_with_few_examples_are_shown_as_such(compared: str) -> None:
-    table = tables(evaluation_section(compared, True))["Quality by slice, with 95% intervals"]
+    table = tables(evaluation_section(compared, True))["Quality by product, with 95% intervals"]
 
     assert list(table.columns)[:4] == ["product", "examples", "positive", "auc"]
     assert [(row[0], row[1], row[2], row[-1]) for row in table.rows] == [
@@ -151,7 +151,7 @@ def test_slices_with_few_examples_are_shown_as_such(compared: str) -> None:
 
 
 def test_the_change_of_each_slice_is_shown(compared: str) -> None:
-    table = tables(evaluation_section(compared, True))["Change against the baseline by slice"]
+    table = tables(evaluation_section(compared, True))["Change against the baseline by product"]
 
     assert [row[:3] for row in table.rows] == [
         ["Loan", 85, pytest.approx(0.2)],
@@ -162,13 +162,13 @@ def test_the_change_of_each_slice_is_shown(compared: str) -> None:
 
 
 def test_the_chart_of_slices_tells_its_numbers(compared: str) -> None:
-    chart = charts(evaluation_section(compared, True))["auc by slice"]
+    chart = charts(evaluation_section(compared, True))["auc by product"]
 
     # The extremes of few examples are chance.
     assert chart.description == (
         "auc of all examples: 0.7500 (0.6181\u00a0to\u00a00.8819); of the slices with enough "
         "examples, 0.7000 (0.5499\u00a0to\u00a00.8501) for Loan is lowest and 0.8000 "
-        "(0.6625\u00a0to\u00a00.9375) for Bank highest. "
+        "(0.6625\u00a0to\u00a00.9375) for Bank highest, a difference of 0.100. "
         "Not drawn: 1 slice, small or without a value."
     )
     candidate, baseline = chart.figure.data
@@ -305,10 +305,12 @@ def test_hostile_names_do_nothing(tmp_path: pathlib.Path) -> None:
 
     section = evaluation_section(uri, True)
 
-    chart = charts(section)["auc by slice"]
+    chart = charts(section)["auc by product"]
     assert not [text for text in texts_of(chart.figure) if "<" in text]
     # Alike ones are told apart, or plotly draws one over the other.
-    assert len(set(chart.figure.data[0].y)) == 1 + len(names) + 1
+    assert len(set(chart.figure.data[0].y)) == 1 + len(names)
+    other = charts(section)[next(title for title in charts(section) if "script" in title)]
+    assert len(set(other.figure.data[0].y)) == 1 + 1
     cells = [cell for table in tables(section).values() for row in table.rows for cell in row]
     assert max(len(cell) for cell in cells if isinstance(cell, str)) <= 210
     assert len(chart.description) < 1_000
@@ -330,10 +332,10 @@ def test_many_slices_and_metrics_are_bounded_and_counted(tmp_path: pathlib.Path)
     assert all(len(table.rows) <= 60 for table in found.values())
     assert found["Thresholds"].note == "Not shown: 41 thresholds more."
     assert found["Metrics of all examples"].note.endswith("Not shown: 36 metrics more.")
-    assert found["Other metrics by slice"].note == (
+    assert found["Other metrics by product"].note == (
         "Not shown: 40 slices more. Not shown: 83 metrics more."
     )
-    chart = charts(section)["auc by slice"]
+    chart = charts(section)["auc by product"]
     assert len(chart.figure.data[0].y) == 21
     assert chart.description.endswith("Not drawn: 80 slices, small or without a value.")
 
@@ -371,7 +373,7 @@ def test_comparisons_of_slices_are_counted(tmp_path: pathlib.Path) -> None:
 def test_figures_can_be_made_of_values_alone(compared: str) -> None:
     evaluation, plots = read_evaluation(compared), read_plots(compared)
 
-    assert len(slice_figure(evaluation, "recall").data) == 2
+    assert len(slice_figure(evaluation, "recall", evaluation.slices()).data) == 2
     # No threshold to mark, or none that the curve has.
     assert len(roc_figure({"model": plots["candidate"].confusion}).data) == 2
     assert len(roc_figure({"model": plots["candidate"].confusion}, 0.3).data) == 2

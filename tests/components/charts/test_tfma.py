@@ -81,7 +81,7 @@ def test_a_first_model_has_nothing_to_compare_with(tmp_path: pathlib.Path) -> No
 
 
 def test_the_slices_are_the_products(section: Section) -> None:
-    table = tables(section)["Quality by slice, with 95% intervals"]
+    table = tables(section)["Quality by product, with 95% intervals"]
 
     assert table.columns[0] == "product"
     notes_of = {row[0]: row[-1] for row in table.rows}
@@ -135,6 +135,6 @@ def test_a_slice_of_its_own_has_plots(compared: str) -> None:
 
 
 def test_a_hostile_product_stays_text(section: Section) -> None:
-    figure = charts(section)["auc by slice"].figure
+    figure = charts(section)["auc by product"].figure
 
     assert not [text for text in texts_of(figure) if "<" in text]

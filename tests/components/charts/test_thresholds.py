@@ -145,7 +145,13 @@ def test_a_threshold_holds_for_the_slices_that_it_describes(
 ) -> None:
     found = _checks(tmp_path, specs, _failure("auc", _MORTGAGE, lower=0.6))
 
-    missed, reached = ["Mortgage"], {"all": ["Card", "all examples"], "products": ["Card"]}
+    missed, reached = (
+        ["product Mortgage"],
+        {
+            "all": ["all examples", "product Card"],
+            "products": ["product Card"],
+        },
+    )
     assert [check.where for check in found if check.reached is False] == missed
     assert [check.where for check in found if check.reached] == reached.get(where, [])
 
@@ -251,7 +257,7 @@ def test_a_threshold_of_nothing_that_was_measured_is_not_left_out(
 def test_a_failure_without_a_known_threshold_is_shown(tmp_path: pathlib.Path) -> None:
     (check,) = _checks(tmp_path, [{}], _failure("auc", _MORTGAGE, lower=0.9))
 
-    assert (check.metric, check.where, check.demand) == ("auc", "Mortgage", "at least 0.9")
+    assert (check.metric, check.where, check.demand) == ("auc", "product Mortgage", "at least 0.9")
     assert (check.measured, check.reached) == (0.5, False)
 
 
