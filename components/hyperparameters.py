@@ -44,7 +44,7 @@ class Hyperparameters:
     dropout: float = 0.3
     l2: float = 3e-4
     linear_l2: float = 2.0
-    patience: int = 3
+    patience: int = 6
     seed: int = 20170422
 
     def __post_init__(self) -> None:
