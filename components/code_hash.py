@@ -34,6 +34,9 @@ TRAINING_MODULES = frozenset(
     }
 )
 
+#: The modules that Tuner runs.
+TUNING_MODULES = TRAINING_MODULES | {"tuning.py"}
+
 #: The modules that InfraValidator runs.
 SERVING_CHECK_MODULES = frozenset({"features.py", "infra_validator.py", "serving_check.py"})
 
@@ -42,7 +45,7 @@ CACHED_MODULES = (
     EXAMPLE_GEN_MODULES
     | EXAMPLE_VALIDATOR_MODULES
     | PREPROCESSING_MODULES
-    | TRAINING_MODULES
+    | TUNING_MODULES
     | SERVING_CHECK_MODULES
 )
 

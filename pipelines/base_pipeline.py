@@ -11,6 +11,7 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
+from tfx.components.tuner.component import Tuner
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -20,7 +21,7 @@ from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
 )
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import example_gen_pb2, pusher_pb2
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 
@@ -67,6 +68,8 @@ def init_components(
     example_validator_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
+    tuner_config: dict[str, Any] | None = None,
+    tuning_steps: int = 300,
 ) -> list[BaseNode]:
     """Creates the components, from CSV files to a pushed model.
 
@@ -106,12 +109,14 @@ def init_components(
         example_validator_code_hash: Hash of the code that validates, likewise.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
+        tuner_config: What ``tuner_fn`` gets as ``custom_config``; ``None`` for no Tuner.
+        tuning_steps: Batches that each of Tuner's models is trained on.
 
     Returns:
         CsvExampleGen, StatisticsGen, SchemaGen or ImportSchemaGen, the Resolver
         PreviousStatistics, ServingExampleGen and ServingStatisticsGen where asked for,
-        ExampleValidator, Transform, Resolver, Trainer, Evaluator, InfraValidator, Approval where
-        asked for, and Pusher, in this order.
+        ExampleValidator, Transform, Resolver, Tuner where asked for, Trainer, Evaluator,
+        InfraValidator, Approval where asked for, and Pusher, in this order.
 
     Raises:
         SettingsError: If both or neither of the deployment targets are given.
@@ -174,6 +179,16 @@ def init_components(
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("Resolver")
+    tuner = None
+    if tuner_config is not None:
+        tuner = Tuner(
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            train_args=trainer_pb2.TrainArgs(num_steps=tuning_steps),
+            eval_args=trainer_pb2.EvalArgs(num_steps=eval_steps),
+            custom_config=tuner_config,
+            **(user_code or {"tuner_fn": "components.tuning.tuner_fn"}),
+        )
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -186,6 +201,7 @@ def init_components(
             name="eval-args", ptype=str, default=f'{{"num_steps": {eval_steps}}}'
         ),
         base_model=resolver.outputs["model"] if warm_start else None,
+        hyperparameters=None if tuner is None else tuner.outputs["best_hyperparameters"],
         custom_config=trainer_config,
         **(user_code or {"run_fn": "components.module.run_fn"}),
     )
@@ -225,6 +241,7 @@ def init_components(
         example_validator,
         transform,
         resolver,
+        *([] if tuner is None else [tuner]),
         trainer,
         evaluator,
         infra_validator,

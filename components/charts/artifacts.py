@@ -22,6 +22,7 @@ def section_kinds() -> Mapping[str, _Make]:
     from components.charts.statistics import statistics_section
     from components.charts.training import training_section
     from components.charts.transform import transform_section
+    from components.charts.tuning import tuning_section
 
     def evaluated(artifacts: Mapping[str, Artifact]) -> Section:
         blessing = artifacts.get("ModelBlessing")
@@ -37,6 +38,7 @@ def section_kinds() -> Mapping[str, _Make]:
         "Schema": lambda found: schema_section(found["Schema"].uri),
         "ExampleAnomalies": lambda found: anomalies_section(found["ExampleAnomalies"].uri),
         "TransformGraph": lambda found: transform_section(found["TransformGraph"].uri),
+        "TunerResults": lambda found: tuning_section(found["TunerResults"].uri),
         "ModelRun": lambda found: training_section(found["ModelRun"].uri),
         "ModelEvaluation": evaluated,
         "InfraBlessing": lambda found: serving_check_section(found["InfraBlessing"]),
@@ -50,11 +52,16 @@ _TITLES = {
     "Schema": ("schema", "Schema"),
     "ExampleAnomalies": ("anomalies", "Anomalies"),
     "TransformGraph": ("transform", "Transform"),
+    "TunerResults": ("tuning", "Tuning"),
     "ModelRun": ("training", "Training"),
     "ModelEvaluation": ("evaluation", "Evaluation"),
     "InfraBlessing": ("serving-check", "Serving check"),
     "PushedModel": ("model", "Pushed model"),
 }
+
+
+#: What a pipeline may be without.
+_OPTIONAL = frozenset({"TunerResults"})
 
 
 def sections_of(artifacts: Mapping[str, Artifact], *, with_missing: bool = False) -> list[Section]:
@@ -69,7 +76,7 @@ def sections_of(artifacts: Mapping[str, Artifact], *, with_missing: bool = False
         anchor, title = _TITLES[kind]
         if kind in artifacts:
             sections.append(_guarded(anchor, title, artifacts[kind].uri, make, artifacts))
-        elif with_missing:
+        elif with_missing and kind not in _OPTIONAL:
             note = Note(text="This run has not come so far.")
             sections.append(Section(id=anchor, title=title, blocks=[note]))
     return sections

@@ -24,6 +24,7 @@ from components.code_hash import (
     PREPROCESSING_MODULES,
     SERVING_CHECK_MODULES,
     TRAINING_MODULES,
+    TUNING_MODULES,
     code_hash,
 )
 from components.hyperparameters import Hyperparameters
@@ -157,6 +158,17 @@ def init_components(settings: Settings) -> list[Any]:
     training = settings.training
     package = pathlib.Path(components.__path__[0])
     text_encoder = {"kind": training.text_encoder, "handle": training.text_encoder_handle}
+    trainer_config: dict[str, Any] = {
+        "cache_megabytes": training.cache_megabytes,
+        "class_weights": training.class_weights,
+        "code_hash": code_hash(package, TRAINING_MODULES),
+        "decision_threshold": training.decision_threshold,
+        # All of them, so that ML Metadata has those that a model was trained with.
+        "hyperparameters": dataclasses.asdict(
+            Hyperparameters.from_overrides(training.hyperparameters)
+        ),
+        "text_encoder": text_encoder,
+    }
     return base_pipeline.init_components(
         data_root=settings.data_root,
         input_pattern=settings.input_pattern,
@@ -185,17 +197,17 @@ def init_components(settings: Settings) -> list[Any]:
             "code_hash": code_hash(package, PREPROCESSING_MODULES),
             "text_encoder": text_encoder,
         },
-        trainer_config={
-            "cache_megabytes": training.cache_megabytes,
-            "class_weights": training.class_weights,
-            "code_hash": code_hash(package, TRAINING_MODULES),
-            "decision_threshold": training.decision_threshold,
-            # All of them, so that ML Metadata has those that a model was trained with.
-            "hyperparameters": dataclasses.asdict(
-                Hyperparameters.from_overrides(training.hyperparameters)
-            ),
-            "text_encoder": text_encoder,
-        },
+        trainer_config=trainer_config,
+        tuner_config=(
+            {
+                **trainer_config,
+                "code_hash": code_hash(package, TUNING_MODULES),
+                "trials": settings.tuning.trials,
+            }
+            if settings.tuning.trials
+            else None
+        ),
+        tuning_steps=settings.tuning.train_steps,
     )
 
 

@@ -23,7 +23,7 @@ from pipelines.settings.reserved import (
 )
 
 #: The components that import user code.
-_USER_CODE = ("Transform", "Trainer")
+_USER_CODE = ("Transform", "Tuner", "Trainer")
 
 #: The components that have metrics, and where they leave them for Kubeflow.
 _WITH_METRICS = ("Trainer", "Evaluator")

@@ -12,7 +12,12 @@ from pipelines.settings.cluster import (
     SecuritySettings,
     VolumeSettings,
 )
-from pipelines.settings.learning import BeamSettings, EvaluationSettings, TrainingSettings
+from pipelines.settings.learning import (
+    BeamSettings,
+    EvaluationSettings,
+    TrainingSettings,
+    TuningSettings,
+)
 from pipelines.settings.loading import load_settings
 from pipelines.settings.pipeline import (
     COMPONENT_IDS,
@@ -39,6 +44,7 @@ __all__ = [
     "Settings",
     "Toleration",
     "TrainingSettings",
+    "TuningSettings",
     "ValidationSettings",
     "VolumeSettings",
     "component_key",

@@ -15,6 +15,9 @@ _FLAG_SETTINGS = {
 }
 
 
+_MAX_TRIALS = 1_000
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BeamSettings:
     """How the components' Beam pipelines run.
@@ -105,6 +108,30 @@ class TrainingSettings:
             Hyperparameters.from_overrides(self.hyperparameters)
         except SettingsError as error:
             raise SettingsError(f"training.hyperparameters: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuningSettings:
+    """A search for hyperparameters before the training.
+
+    Attributes:
+        trials: Models that Tuner trains to find better hyperparameters than those of ``training``;
+            0 for no Tuner.
+        train_steps: Batches that each of them is trained on.
+    """
+
+    trials: int = 0
+    train_steps: int = 300
+
+    def __post_init__(self) -> None:
+        require(
+            0 <= self.trials <= _MAX_TRIALS,
+            f"tuning.trials: {self.trials} is not 0 to {_MAX_TRIALS}",
+        )
+        require(
+            self.train_steps >= 1,
+            f"tuning.train_steps: {self.train_steps} is not a number of batches; use 1 or more",
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,12 @@ from pipelines.settings.cluster import (
     SecuritySettings,
     VolumeSettings,
 )
-from pipelines.settings.learning import BeamSettings, EvaluationSettings, TrainingSettings
+from pipelines.settings.learning import (
+    BeamSettings,
+    EvaluationSettings,
+    TrainingSettings,
+    TuningSettings,
+)
 from pipelines.settings.pod import PodSettings
 from pipelines.settings.reserved import (
     AWS_VARIABLES,
@@ -58,6 +63,7 @@ SAME_POD_AS: Mapping[str, str] = types.MappingProxyType(
         "PreviousStatistics": "Resolver",
         "ServingExampleGen": "CsvExampleGen",
         "ServingStatisticsGen": "StatisticsGen",
+        "Tuner": "Trainer",
     }
 )
 
@@ -165,6 +171,7 @@ class Settings:
         beam: How Beam runs.
         validation: What stops a run before anything is trained.
         training: How the model is trained.
+        tuning: Whether hyperparameters are searched for before.
         evaluation: What a model must reach.
         enable_cache: Reuse the outputs of an earlier execution with the same inputs.
     """
@@ -200,6 +207,7 @@ class Settings:
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
     validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    tuning: TuningSettings = dataclasses.field(default_factory=TuningSettings)
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
     enable_cache: bool = True
 

@@ -1,0 +1,92 @@
+"""The search for hyperparameters; TFX Tuner calls ``tuner_fn``."""
+
+import dataclasses
+import posixpath
+from typing import Any
+
+import attr
+import keras_tuner
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner.component import TunerFnResult
+
+from components import input_data
+from components.hyperparameters import MONITORED_METRIC, Hyperparameters
+from components.training import TrainerConfig, train
+
+
+class Search(keras_tuner.Tuner):
+    """Trains a model a trial, as the Trainer would."""
+
+    def run_trial(self, trial: Any, fn_args: FnArgs, config: TrainerConfig) -> dict[str, float]:
+        """Trains and measures one model.
+
+        Args:
+            trial: KerasTuner's trial, with hyperparameters.
+            fn_args: TFX's arguments.
+            config: What the pipeline tells the Trainer; the trial's values come before.
+
+        Returns:
+            The AUC on the eval split, as ``val_auc``.
+        """
+        values = {**dataclasses.asdict(config.hyperparameters), **trial.hyperparameters.values}
+        hyperparameters = Hyperparameters.from_overrides(values)
+        folder = self.get_trial_dir(trial.trial_id)
+        model = train(
+            attr.evolve(fn_args, model_run_dir=posixpath.join(folder, "logs")),
+            dataclasses.replace(config, hyperparameters=hyperparameters),
+            posixpath.join(folder, "backup"),
+        ).model
+        batches = input_data.batches(
+            input_data.read_serialized(fn_args.eval_files),
+            tft.TFTransformOutput(fn_args.transform_output).transformed_feature_spec(),
+            batch_size=hyperparameters.batch_size,
+        )
+        measured = model.evaluate(
+            batches.take(fn_args.eval_steps or -1), verbose=0, return_dict=True
+        )
+        return {MONITORED_METRIC: float(measured[MONITORED_METRIC.removeprefix("val_")])}
+
+
+def search_space(settings: Hyperparameters) -> keras_tuner.HyperParameters:
+    """Returns what is searched, around what the settings say.
+
+    Args:
+        settings: The settings' hyperparameters, which are the defaults.
+    """
+    space = keras_tuner.HyperParameters()
+    for name, least, most in (
+        ("learning_rate", 5e-4, 1e-2),
+        ("linear_learning_rate", 5e-3, 1e-1),
+        ("l2", 1e-5, 1e-2),
+        ("linear_l2", 0.3, 30.0),
+    ):
+        default = min(max(getattr(settings, name), least), most)
+        space.Float(name, least, most, sampling="log", default=default)
+    space.Float("dropout", 0.0, 0.6, step=0.1)
+    space.Choice("embedding_dim", [4, 8, 16, 32])
+    space.Choice("hidden_units", [16, 32, 64, 128])
+    return space
+
+
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
+    """Prepares the search; TFX Tuner calls this.
+
+    Args:
+        fn_args: TFX's arguments: files, steps, folders and ``custom_config``, whose ``trials`` is
+            how many models are trained.
+
+    Returns:
+        The tuner, and what its search is given.
+    """
+    custom_config = fn_args.custom_config or {}
+    config = TrainerConfig.from_custom_config(custom_config)
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        objective=keras_tuner.Objective(MONITORED_METRIC, "max"),
+        max_trials=int(custom_config["trials"]),
+        hyperparameters=search_space(config.hyperparameters),
+        tune_new_entries=False,
+        seed=config.hyperparameters.seed,
+    )
+    search = Search(oracle=oracle, directory=fn_args.working_dir, project_name="trials")
+    return TunerFnResult(tuner=search, fit_kwargs={"fn_args": fn_args, "config": config})
