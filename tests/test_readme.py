@@ -20,6 +20,7 @@ from pipelines.settings import (
     Settings,
     Toleration,
     TrainingSettings,
+    TuningSettings,
     ValidationSettings,
     VolumeSettings,
 )
@@ -32,6 +33,7 @@ SECTIONS = {
     "beam": BeamSettings,
     "validation": ValidationSettings,
     "training": TrainingSettings,
+    "tuning": TuningSettings,
     "evaluation": EvaluationSettings,
 }
 #: Sections that are not there unless given.
