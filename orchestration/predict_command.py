@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import os
 import pathlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -99,6 +101,9 @@ def predict(
 def _model(model: str | None, url: str | None, home: pathlib.Path) -> "Model":
     from components.prediction import ModelServer, SavedModel, model_folder
 
+    # What TensorFlow says of the machine while it is imported is of no use here.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
     if url is not None:
         return ModelServer(url)
     assert model is not None

@@ -142,7 +142,7 @@ def metric_blocks(evaluation: Evaluation) -> list[Block]:
         return [Note(text="The evaluation has no metrics of all examples.", level="warning")]
     blocks: list[Block] = [_overall_table(evaluation)]
     metric = _main_metric(evaluation)
-    for slices in _by_columns(evaluation.slices()):
+    for slices in _by_columns(evaluation):
         by = _column(slices)
         if metric is not None and drawn_slices(evaluation, metric, slices):
             blocks.append(
@@ -432,12 +432,14 @@ def _rarity(counts: tuple[int, int] | None) -> str:
     return "few examples" if min(counts) else "one class only"
 
 
-def _by_columns(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Returns the slices of each column, or set of columns, in the order in which they come."""
-    groups: dict[tuple[str, ...], list[Slice]] = {}
-    for key in slices:
+def _by_columns(evaluation: Evaluation) -> list[list[Slice]]:
+    """Returns the slices of each column, or set of columns, in the configuration's order."""
+    groups: dict[tuple[str, ...], list[Slice]] = {
+        tuple(spec.feature_keys): [] for spec in evaluation.config.slicing_specs
+    }
+    for key in evaluation.slices():
         groups.setdefault(tuple(column for column, _ in key), []).append(key)
-    return list(groups.values())
+    return [group for group in groups.values() if group]
 
 
 def _column(slices: Sequence[Slice]) -> str:
