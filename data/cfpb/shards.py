@@ -171,6 +171,8 @@ def appearing_folder(folder: pathlib.Path, *, overwrite: bool) -> Iterator[pathl
     Raises:
         InputDataError: If the name is taken, or cannot be written.
     """
+    # What a link leads to is replaced, not the link.
+    folder = folder.resolve()
     check_free(folder, overwrite=overwrite)
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     with _naming(folder):

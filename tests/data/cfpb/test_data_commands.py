@@ -311,6 +311,19 @@ def test_what_is_no_data_is_never_replaced(published: pathlib.Path, tmp_path: pa
     assert (out / "thesis.txt").read_text() == "old"
 
 
+def test_a_link_leads_to_the_folder_that_is_written(
+    published: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "data").symlink_to("volume")
+
+    done("prepare", published, "--out", tmp_path / "data")
+
+    assert (tmp_path / "data").is_symlink()
+    assert (tmp_path / "volume/manifest.json").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "published.csv", "volume"]
+
+
 def test_a_failure_leaves_what_was_there(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "data"
     out.mkdir()
