@@ -10,6 +10,7 @@ from orchestration.lineage.find import Found, find
 from orchestration.lineage.graph import (
     BLESSING_SUFFIX,
     FORWARD,
+    INFRA_BLESSING,
     MODEL,
     PUSHED_MODEL,
     Execution,
@@ -19,6 +20,9 @@ from orchestration.lineage.graph import (
 from orchestration.lineage.reader import Reader, is_from_files
 from orchestration.lineage.run_facts import RunFacts, run_facts
 from orchestration.lineage.walk import APPROVAL, back, forward
+
+_BLESSED, _NOT_BLESSED = "blessed", "not blessed"
+_FIT, _NOT_FIT = "found fit to serve", "not found fit to serve"
 
 #: What a blessing says of itself that is shown in other words, or says nothing.
 _KNOWN_PROPERTIES = frozenset(
@@ -51,7 +55,8 @@ class Approval:
         execution: Id of its execution.
         artifact: Id of the blessing; ``None`` where it has made none.
         models: Ids of the models that it has judged.
-        verdict: ``blessed``, ``not blessed``, or empty where another property says it.
+        verdict: ``blessed`` or ``not blessed``, ``found fit to serve`` or ``not found fit to
+            serve``; empty where another property says it.
         baselines: Ids of the models that they were compared with.
         metrics: Its metrics, where its pod has recorded them.
         details: What else it has recorded, such as who has approved, and why.
@@ -215,8 +220,9 @@ def _approval(graph: Graph, links: Links, execution: Execution, blessing: int | 
         properties |= execution.properties
     if blessing is not None:
         properties |= graph.artifacts[blessing].properties
+    is_infra = blessing is not None and graph.artifacts[blessing].type == INFRA_BLESSING
     # True is 1, and False is 0, also as keys.
-    verdicts = {1: "blessed", 0: "not blessed"}
+    verdicts = {1: _FIT, 0: _NOT_FIT} if is_infra else {1: _BLESSED, 0: _NOT_BLESSED}
     inputs = [link.artifact for link in links.of_execution(execution.id, "input")]
     return Approval(
         by=execution.node,
@@ -243,7 +249,7 @@ def _models(
     judged: dict[int, Approval] = {}
     # The newest are first, and the last word counts.
     for approval in reversed(approvals):
-        if approval.verdict:
+        if approval.verdict in (_BLESSED, _NOT_BLESSED):
             judged.update(dict.fromkeys(approval.models, approval))
     models = []
     for artifact in graph.of_type(MODEL):
@@ -257,7 +263,7 @@ def _models(
                 uri=artifact.uri,
                 run=graph.executions[makers[0].execution].run,
                 recorded=artifact.created,
-                blessed=None if verdict is None else verdict.verdict == "blessed",
+                blessed=None if verdict is None else verdict.verdict == _BLESSED,
                 metrics={} if verdict is None else verdict.metrics,
                 pushed=_pushed(graph, links, artifact.id),
             )

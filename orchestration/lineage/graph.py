@@ -27,6 +27,7 @@ MODEL = "Model"
 EXAMPLES = "Examples"
 STATISTICS = "ExampleStatistics"
 BLESSING_SUFFIX = "Blessing"
+INFRA_BLESSING = "InfraBlessing"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

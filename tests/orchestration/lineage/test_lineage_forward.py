@@ -165,3 +165,25 @@ def test_the_last_verdict_on_a_model_counts(tmp_path: pathlib.Path) -> None:
     reader = open_reader(SqliteTarget(tmp_path / "m.db"), None)
 
     assert [item["blessed"] for item in answer(reader, "1", is_forward=True)["models"]] == [False]
+
+
+def test_whether_a_model_can_be_served_is_no_blessing(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "metadata.db"
+    write = StoreWriter(sqlite_store(path))
+    examples = write.artifact("Examples", "/out/1", input_files=input_files())
+    model = write.artifact("Model", "/out/2")
+    blessing = write.artifact("ModelBlessing", "/out/3", blessed=1)
+    served = write.artifact("InfraBlessing", "/out/4", blessed=0)
+    write.execution("run-1", "CsvExampleGen", (), [("examples", examples)])
+    write.execution("run-1", "Trainer", [("examples", examples)], [("model", model)])
+    write.execution(
+        "run-1", "Evaluator", [("model", model)], [("blessing", blessing)], metrics='{"auc": 0.7}'
+    )
+    write.execution("run-1", "InfraValidator", [("model", model)], [("blessing", served)])
+    reader = open_reader(SqliteTarget(path), None)
+
+    (found,) = answer(reader, "1", is_forward=True)["models"]
+    verdicts = [item["verdict"] for item in answer(reader, "2")["approvals"]]
+
+    assert (found["blessed"], found["metrics"]) == (True, {"auc": 0.7})
+    assert verdicts == ["not found fit to serve", "blessed"]
