@@ -178,5 +178,5 @@ def test_what_is_wrong_with_the_pod_is_told_before_tfx_is_imported(
 
     assert status == 1
     assert errors.startswith(problem)
-    assert errors.splitlines()[1].startswith("Traceback")
-    assert errors.splitlines()[-1] == "heavy: []"
+    # Written for the user: no traceback.
+    assert errors.splitlines()[1:] == ["heavy: []"]

@@ -140,6 +140,7 @@ def test_a_second_run_comes_from_the_cache(place: Workplace, first: dict[str, An
         "previousstatistics",
         "resolver",
         "evaluator",
+        "infravalidator",
         "pusher",
     }
     assert cached["trainer"]

@@ -108,7 +108,7 @@ def test_the_graph_of_the_steps_is_whole_on_a_phone(report: pathlib.Path) -> Non
             })"""
         )
 
-    assert len(boxes) == 9
+    assert len(boxes) == 11
     assert max(box["right"] for box in boxes) <= 390
     assert not [
         (one, other)

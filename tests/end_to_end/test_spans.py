@@ -20,7 +20,7 @@ pytestmark = pytest.mark.whole
 UP_TO_TRAINER = (
     "csvexamplegen",
     "statisticsgen",
-    "schemagen",
+    "importschemagen",
     "examplevalidator",
     "transform",
     "trainer",
@@ -155,7 +155,7 @@ def test_a_night_without_new_data_trains_nothing(nights: Nights) -> None:
 def test_a_new_span_is_picked_up_by_the_same_yaml(nights: Nights, night: str) -> None:
     record = getattr(nights, night)
 
-    assert not any(steps(record)[name]["cached"] for name in UP_TO_TRAINER if name != "schemagen")
+    assert not any(steps(record)[name]["cached"] for name in UP_TO_TRAINER if name != "importschemagen")
 
 
 def test_a_model_worse_than_the_baseline_is_not_pushed(nights: Nights) -> None:
