@@ -275,7 +275,7 @@ class WorkflowStatus:
     def _waiting_note(self, step: str, started: float | None) -> str | None:
         template = self._templates().get(self._step_templates().get(step, "")) or {}
         args = (template.get("container") or {}).get("args") or []
-        run = (self._manifest.get("metadata") or {}).get("labels", {}).get(_RUN_LABEL, "RUN")
+        run = ((self._manifest.get("metadata") or {}).get("labels") or {}).get(_RUN_LABEL, "RUN")
         command = f"complaint-pipeline approve --cluster {run} --by NAME"
         return waiting_note(args, started, command)
 

@@ -155,7 +155,9 @@ def test_a_night_without_new_data_trains_nothing(nights: Nights) -> None:
 def test_a_new_span_is_picked_up_by_the_same_yaml(nights: Nights, night: str) -> None:
     record = getattr(nights, night)
 
-    assert not any(steps(record)[name]["cached"] for name in UP_TO_TRAINER if name != "importschemagen")
+    assert not any(
+        steps(record)[name]["cached"] for name in UP_TO_TRAINER if name != "importschemagen"
+    )
 
 
 def test_a_model_worse_than_the_baseline_is_not_pushed(nights: Nights) -> None:
@@ -179,6 +181,17 @@ def test_both_models_are_measured_on_the_newest_span_and_the_better_one_is_pushe
     assert 200 < nights.drift["result"]["metrics"]["example_count"] < 400
     assert nights.drift["result"]["blessed"], nights.drift["result"]
     assert nights.drift["result"]["pushed_model"]
+
+
+def test_the_drift_of_a_span_against_the_one_before_is_told(nights: Nights) -> None:
+    def warnings(record: dict[str, Any]) -> list[str]:
+        folder = nights.place.home / "runs" / record["id"] / "steps/examplevalidator"
+        lines = (folder / "log.txt").read_text().splitlines()
+        return [line for line in lines if line.startswith("warning: product in train")]
+
+    assert warnings(nights.drift)
+    assert not warnings(nights.first)
+    assert not warnings(nights.worse)
 
 
 def test_lineage_names_the_spans_behind_a_model(nights: Nights) -> None:
