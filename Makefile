@@ -43,10 +43,10 @@ golden: setup ## Rewrite the committed YAML, and the tests' expected files
 	@$(PY) pipelines/kubeflow_pipelines/pipeline_kubeflow.py
 	@$(PY) -m pytest -q tests --rewrite-golden -m golden
 
-test: setup ## All tests (under 15 minutes)
+test: setup ## All tests (about 20 minutes)
 	@$(PY) -m pytest
 
-test-quick: setup ## The tests that run no pipeline (under 2 minutes)
+test-quick: setup ## The tests that run no pipeline (about 3 minutes)
 	@$(PY) -m pytest -m "not whole"
 
 lint: setup ## ruff, mypy, Import Linter, hadolint
