@@ -329,6 +329,10 @@ def _print(manifest: "Manifest", out: pathlib.Path, as_json: bool) -> None:
         ),
         soft_wrap=True,
     )
+    labelled = "consumer_disputed" not in (*manifest.absent, *manifest.empty)
+    if labelled and manifest.disputed in (0, manifest.rows_out):
+        said = "warning: all have the same label; a model needs complaints with either"
+        console.print(Text(said, style="yellow"), soft_wrap=True)
     if manifest.dropped:
         table = Table("dropped", "because", "first", box=None, padding=(0, 2, 0, 0))
         table.columns[0].justify = "right"
@@ -337,6 +341,7 @@ def _print(manifest: "Manifest", out: pathlib.Path, as_json: bool) -> None:
         console.print(table)
     for names, words in (
         (manifest.absent, "empty, since no file has them"),
+        (manifest.empty, "empty in all of them"),
         (manifest.left_out, "left out, since they are no columns of complaints"),
     ):
         if names:

@@ -53,14 +53,15 @@ def prepared(
     narrative = _cleaned(cells.get(NARRATIVE_KEY, ""))
     if len(narrative) <= _MISSING_LENGTH and narrative.lower() in _NOT_NARRATIVES:
         narrative = ""
-    if needs_narrative and not narrative:
-        return NO_NARRATIVE
     answer = cells.get(LABEL_KEY, "").strip().lower()
     label = _ANSWERS.get(answer, "")
     if needs_label and not label:
         if answer in _MISSING:
             return NO_ANSWER
         return NOT_ASKED if answer == "n/a" else UNKNOWN_ANSWER
+    # After the label, so that it is told how many labelled ones are lost to it.
+    if needs_narrative and not narrative:
+        return NO_NARRATIVE
     row = {column: _cleaned(cells.get(column, "")) for column in (*TEXT_COLUMNS, *UNREAD_COLUMNS)}
     row |= {NARRATIVE_KEY: narrative, LABEL_KEY: label}
     if decimal := _DECIMAL_ZIP.fullmatch(row[ZIP_CODE_KEY]):

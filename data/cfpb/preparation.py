@@ -68,6 +68,7 @@ class Manifest:
         disputed: How many of those have the label 1.
         dropped: The others, by reason.
         absent: Columns that no file has, which are empty.
+        empty: Columns that a file has, but that are empty in all complaints that were written.
         left_out: Columns of the files that are no columns of complaints.
         shards: The files that were written.
     """
@@ -78,6 +79,7 @@ class Manifest:
     disputed: int
     dropped: Mapping[str, Dropped]
     absent: tuple[str, ...]
+    empty: tuple[str, ...]
     left_out: tuple[str, ...]
     shards: tuple[Shard, ...]
 
@@ -130,6 +132,9 @@ def prepare(
             disputed=state.disputed,
             dropped=dict(sorted(state.dropped.items())),
             absent=tuple(name for name in PREPARED_COLUMNS if name not in state.present),
+            empty=tuple(
+                name for name in PREPARED_COLUMNS if name in state.present & state.unfilled
+            ),
             left_out=tuple(state.left_out),
             shards=tuple(shards),
         )
@@ -149,6 +154,7 @@ class _Preparation:
         self.rows_in = self.rows_out = self.disputed = 0
         self.dropped: dict[str, Dropped] = {}
         self.present: set[str] = set()
+        self.unfilled = set(PREPARED_COLUMNS)
         self.left_out: dict[str, None] = {}
 
     def read(self, path: pathlib.Path, writer: ShardWriter) -> None:
@@ -159,6 +165,11 @@ class _Preparation:
             raise InputDataError(f"{path}: the file is empty; its first line must name the columns")
         place = f"{path}, row {source.row}"
         found = positions(header, place, with_label=self._rules.needs_label)
+        if self._rules.layout != BY_SIZE and DATE_RECEIVED not in found:
+            raise InputDataError(
+                f"{place}: there is no date received, by which --by {self._rules.layout} tells "
+                "them apart; use --by size"
+            )
         self.present |= found.keys()
         self.left_out |= dict.fromkeys(name for name in header if column_of(name) is None)
         for number, record in enumerate(records):
@@ -193,6 +204,8 @@ class _Preparation:
         writer.write(row, row[DATE_RECEIVED])
         self.rows_out += 1
         self.disputed += row[LABEL_KEY] == "1"
+        if self.unfilled:
+            self.unfilled -= {name for name in self.unfilled if row[name]}
         return None
 
     def nothing_left(self, files: Sequence[pathlib.Path]) -> str:

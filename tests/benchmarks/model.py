@@ -174,7 +174,8 @@ def _regression_answers(splits: Mapping[str, Sequence[Complaint]]) -> dict[str, 
         ]
 
     def texts(complaints: Sequence[Complaint]) -> list[str]:
-        return [complaint.cells[narrative].decode() for complaint in complaints]
+        # A file without narratives still has a vocabulary, of one word that tells nothing.
+        return [f"{complaint.cells[narrative].decode()} narrative" for complaint in complaints]
 
     one_hot.fit(categories(splits["train"]))
     tfidf.fit(texts(splits["train"]))
