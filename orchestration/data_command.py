@@ -300,9 +300,11 @@ def _rules(narrative: str, label: str, layout: str, max_bytes: int, encoding: st
     from data.cfpb.preparation import Rules
 
     try:
-        codecs.lookup(encoding)
+        is_text = codecs.lookup(encoding)._is_text_encoding
     except LookupError:
-        raise click.UsageError(f"--encoding: '{encoding}' is not known to Python") from None
+        is_text = False
+    if not is_text:
+        raise click.UsageError(f"--encoding: '{encoding}' is no encoding of text that Python knows")
     return Rules(
         needs_narrative=narrative == "required",
         needs_label=label == "required",

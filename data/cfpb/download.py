@@ -86,6 +86,10 @@ def check_url(url: str) -> None:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputDataError(f"{_shown(url)}: is no address of http or https")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise InputDataError(f"{parts.scheme}://{parts.hostname}: the port is no port") from None
     if parts.password or parts.username:
         raise InputDataError(f"{_shown(url)}: holds a user or password; give an address without")
 
@@ -269,6 +273,10 @@ class _Transfer:
         if total is not None and size > total:
             self._start_anew()
             raise _PassingError("the server sent more than it had said")
+        if size == 0 and total in (0, None):
+            self._start_anew()
+            self._notes.unlink(missing_ok=True)
+            raise InputDataError(f"{_shown(self._url)}: answered with nothing; check the address")
         return total is None or size == total
 
     def _start_anew(self) -> None:

@@ -118,7 +118,7 @@ def prepare(
             written; nothing is left behind.
     """
     state = _Preparation(rules, on_progress or (lambda _: None))
-    with appearing_folder(out, overwrite=overwrite) as folder:
+    with appearing_folder(out, overwrite=overwrite, sources=files) as folder:
         with ShardWriter(folder, PREPARED_COLUMNS, rules.layout, rules.max_bytes) as writer:
             for path in files:
                 state.read(path, writer)

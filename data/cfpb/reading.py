@@ -1,9 +1,11 @@
 """Reads the records of published files: .csv, .csv.gz and .zip, in constant memory."""
 
+import codecs
 import contextlib
 import csv
 import gzip
 import io
+import lzma
 import pathlib
 import zipfile
 import zlib
@@ -14,6 +16,8 @@ from components.errors import InputDataError
 
 #: The longest cell, in characters. Python's default of 131,072 is too near to real narratives.
 _MAX_CELL_LENGTH = 2**20
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -58,21 +62,25 @@ class Source:
                         return
                     if record:
                         yield record
-        except csv.Error as error:
-            raise InputDataError(
-                f"{self.path}, row {self.row}: {error}; is a quote missing or too many?"
-            ) from None
-        except UnicodeDecodeError as error:
-            raise InputDataError(
-                f"{self.path}, near row {self.row}: byte 0x{error.object[error.start]:02x} is not "
+        except (csv.Error, UnicodeDecodeError, NotImplementedError, OSError, *_DAMAGE) as error:
+            raise InputDataError(f"{self.path}{self._problem(error)}") from None
+
+    def _problem(self, error: Exception) -> str:
+        """Returns what a reader's error means, to follow the file's name."""
+        if isinstance(error, csv.Error):
+            return f", row {self.row}: {error}; is a quote missing or too many?"
+        if isinstance(error, UnicodeDecodeError):
+            if error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                return ": is UTF-16; give --encoding utf-16"
+            return (
+                f", near row {self.row}: byte 0x{error.object[error.start]:02x} is not "
                 f"{error.encoding}; name the file's encoding by --encoding, such as cp1252"
-            ) from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
-            raise InputDataError(
-                f"{self.path}: is damaged ({error}); download or copy it anew"
-            ) from None
-        except OSError as error:
-            raise InputDataError(f"{self.path}: cannot be read: {error.strerror}") from None
+            )
+        if isinstance(error, NotImplementedError):
+            return f": is packed in a way that Python cannot read ({error}); unpack it first"
+        if isinstance(error, OSError) and error.strerror is not None:
+            return f": cannot be read: {error.strerror}"
+        return f": is damaged ({error}); download or copy it anew"
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[BinaryIO]:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import glob
 import hashlib
 import io
 import os
@@ -161,19 +162,31 @@ class _CsvLine:
 
 
 @contextlib.contextmanager
-def appearing_folder(folder: pathlib.Path, *, overwrite: bool) -> Iterator[pathlib.Path]:
+def appearing_folder(
+    folder: pathlib.Path, *, overwrite: bool, sources: Sequence[pathlib.Path] = ()
+) -> Iterator[pathlib.Path]:
     """Lends a hidden folder that gets its name when the block ends well.
+
+    What a process that was killed has left behind is removed, or gets its name back.
 
     Args:
         folder: The name. A folder that is there must be empty, or is replaced.
         overwrite: To replace it.
+        sources: Files that must not lie in it, since they are read.
 
     Raises:
         InputDataError: If the name is taken, or cannot be written.
     """
     # What a link leads to is replaced, not the link.
-    folder = folder.resolve()
+    try:
+        folder = folder.resolve()
+    except RuntimeError:
+        raise InputDataError(f"{folder}: is a link to itself; name a folder") from None
+    _clean_up(folder)
     check_free(folder, overwrite=overwrite)
+    for source in sources:
+        if source.resolve().is_relative_to(folder):
+            raise InputDataError(f"{source}: lies in {folder}, which is replaced; name another")
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     with _naming(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +209,8 @@ def check_free(folder: pathlib.Path, *, overwrite: bool) -> None:
     with _naming(folder):
         if folder.exists() and not folder.is_dir():
             raise InputDataError(f"{folder}: is a file; name a folder")
+        if folder.is_mount():
+            raise InputDataError(f"{folder}: is a mount point; name a folder in it")
         found = sorted(folder.iterdir()) if folder.is_dir() else []
         if found and not overwrite:
             raise InputDataError(
@@ -219,6 +234,30 @@ def _is_data(path: pathlib.Path) -> bool:
             item.suffix == ".csv" and item.is_file() for item in path.iterdir()
         )
     return path.suffix == ".csv" or path.name == MANIFEST
+
+
+def _clean_up(folder: pathlib.Path) -> None:
+    """Undoes what a process that was killed has left half done."""
+    if not folder.parent.is_dir():
+        return
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.*"):
+        process, _, kind = path.name.removeprefix(f".{folder.name}.").partition(".")
+        if kind not in ("partial", "old") or not process.isdigit() or _is_alive(int(process)):
+            continue
+        if kind == "old" and not folder.exists():
+            path.rename(folder)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _swap(hidden: pathlib.Path, folder: pathlib.Path) -> None:

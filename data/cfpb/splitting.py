@@ -32,7 +32,7 @@ def split(
         InputDataError: If a file cannot be read or has another header, or the folder cannot be
             written; nothing is left behind.
     """
-    with appearing_folder(out, overwrite=overwrite) as folder:
+    with appearing_folder(out, overwrite=overwrite, sources=files) as folder:
         header: Sequence[str] = ()
         writer: ShardWriter | None = None
         before = 0

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import subprocess
 import zipfile
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -253,6 +254,7 @@ def test_a_row_of_another_width_is_dropped_with_its_number(tmp_path: pathlib.Pat
         ((csv_text([row(1)]).replace("A Bank", "\xe9")).encode("latin-1"), "--encoding"),
         (b"\x1f\x8b broken", "is damaged"),
         (b"PK\x03\x04 broken", "is damaged"),
+        (csv_text([row(1)]).encode("utf-16"), "is UTF-16; give --encoding utf-16"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_and_nothing_is_left(
@@ -322,6 +324,37 @@ def test_a_link_leads_to_the_folder_that_is_written(
     assert (tmp_path / "data").is_symlink()
     assert (tmp_path / "volume/manifest.json").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "published.csv", "volume"]
+
+
+def test_what_a_killed_process_has_left_is_cleaned_up(
+    published: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for kind in ("partial", "old"):
+        (tmp_path / f".data.{dead.pid}.{kind}").mkdir()
+    (tmp_path / f".data.{dead.pid}.old/old.csv").write_text("old")
+    (tmp_path / f".data.{os.getpid()}.partial").mkdir()
+
+    # Killed between two renames, the old data have no name.
+    assert "is not empty" in refusal("prepare", published, "--out", tmp_path / "data")
+
+    assert (tmp_path / "data/old.csv").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f".data.{os.getpid()}.partial",
+        "data",
+        "published.csv",
+    ]
+
+
+def test_a_source_is_never_replaced(published: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "data"
+    out.mkdir()
+    source = published.rename(out / "published.csv")
+
+    for command in ("prepare", "split"):
+        assert "which is replaced" in refusal(command, source, "--out", out, "--overwrite")
+    assert source.is_file()
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: pathlib.Path) -> None:

@@ -241,6 +241,16 @@ def test_a_refusal_is_final(mirror: Mirror, tmp_path: pathlib.Path, status: int)
     assert len(mirror.asked) == 1
 
 
+def test_an_empty_answer_is_an_error_and_leaves_nothing(
+    mirror: Mirror, tmp_path: pathlib.Path
+) -> None:
+    mirror.data = b""
+
+    with pytest.raises(InputDataError, match="answered with nothing"):
+        fetch(mirror, tmp_path / "f")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_redirect_is_followed(mirror: Mirror, tmp_path: pathlib.Path) -> None:
     mirror.redirect = "/file"
 
@@ -264,7 +274,7 @@ def test_a_redirect_to_nowhere_is_refused(
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://a/b", "x", "https://", "http://u:p@h/"]
+    "url", ["file:///etc/passwd", "ftp://a/b", "x", "https://", "http://u:p@h/", "http://h:99999/"]
 )
 def test_an_address_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(InputDataError) as error:
