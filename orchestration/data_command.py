@@ -1,16 +1,17 @@
 """The commands of ``data``: make complaints up, download them, and prepare those at hand."""
 
-import contextlib
 import datetime
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from orchestration.progress import progress
 
 if TYPE_CHECKING:
     from data.cfpb.preparation import Manifest, Rules
@@ -124,7 +125,7 @@ def generate(rows: int, seed: int, out: pathlib.Path) -> None:
     """
     from data.generator import write_complaints
 
-    with _progress("complaints", rows) as update:
+    with progress("complaints", rows) as update:
         write_complaints(out, rows=rows, seed=seed, on_progress=update)
     click.echo(f"{out}: {rows:,} complaints, {out.stat().st_size:,} bytes")
 
@@ -158,7 +159,7 @@ def prepare(
     from data.cfpb.preparation import prepare as run
 
     rules = _rules(narrative, label, layout, max_bytes, encoding)
-    with _progress("reading", _size_of(files), is_bytes=True) as update:
+    with progress("reading", _size_of(files), is_bytes=True) as update:
         manifest = run(files, out, rules, overwrite=overwrite, on_progress=update)
     _print(manifest, out, as_json)
 
@@ -213,6 +214,7 @@ def download(
     """
     from data.cfpb import download as downloading
     from data.cfpb.preparation import prepare as run
+    from data.cfpb.reading import DamagedFileError
     from data.cfpb.shards import check_free
 
     if source == "file" and (received_from or received_to):
@@ -230,7 +232,7 @@ def download(
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     archive = out.absolute().with_name(f".{out.absolute().name}.download")
     console = Console(stderr=True)
-    with _progress("downloading", None, is_bytes=True) as update:
+    with progress("downloading", None, is_bytes=True) as update:
         done = downloading.download(
             address,
             archive,
@@ -241,16 +243,20 @@ def download(
         )
     origin = {"url": done.url, "modified": done.modified, "retrieved": _today()}
     rules = _rules(narrative, label, layout, max_bytes, "utf-8-sig")
-    with _progress("preparing", archive.stat().st_size, is_bytes=True) as update:
-        manifest = run(
-            [archive], out, rules, overwrite=overwrite, origin=origin, on_progress=update
-        )
+    with progress("preparing", archive.stat().st_size, is_bytes=True) as update:
+        try:
+            manifest = run(
+                [archive], out, rules, overwrite=overwrite, origin=origin, on_progress=update
+            )
+        except DamagedFileError:
+            # The same command would take it for whole.
+            downloading.forget(archive)
+            raise
     if keep:
         kept = out.absolute().with_name(f"{out.absolute().name}.download")
         archive.replace(kept)
         click.echo(f"{kept}: kept", err=True)
-    archive.unlink(missing_ok=True)
-    archive.with_name(f"{archive.name}.json").unlink(missing_ok=True)
+    downloading.forget(archive)
     _print(manifest, out, as_json)
 
 
@@ -285,7 +291,7 @@ def split(
 
     from data.cfpb.splitting import split as run
 
-    with _progress("splitting", _size_of(files), is_bytes=True) as update:
+    with progress("splitting", _size_of(files), is_bytes=True) as update:
         shards = run(files, out, max_bytes, overwrite=overwrite, on_progress=update)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(shard) for shard in shards], indent=1))
@@ -357,36 +363,3 @@ def _count(number: int, noun: str) -> str:
 
 def _today() -> str:
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-
-
-@contextlib.contextmanager
-def _progress(
-    what: str, total: int | None, *, is_bytes: bool = False
-) -> Iterator[Callable[..., None]]:
-    """Shows a bar on a terminal, and nothing elsewhere; yields what moves it."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    counter = DownloadColumn(binary_units=True) if is_bytes else MofNCompleteColumn()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        counter,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task(what, total=total)
-
-        def update(done: int, whole: int | None = None) -> None:
-            progress.update(task, completed=done, total=total if whole is None else whole)
-
-        yield update

@@ -6,13 +6,13 @@ import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
 
 import click
-from rich.console import Console
 
 from orchestration.cluster.commands import HOME
+from orchestration.progress import progress
 
 if TYPE_CHECKING:
     from components.prediction import Model
@@ -75,7 +75,10 @@ def predict(
     predictor = _model(model, url, home)
     auc = StreamingAuc()
     rows = 0
-    with _written(out) as stream, _progress(path.stat().st_size) as update:
+    with (
+        _written(out) as stream,
+        progress("predicting", path.stat().st_size, is_bytes=True) as update,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("row", "complaint_id", "probability", "disputed"))
         for batch, done in predictions(path, predictor, batch_size):
@@ -131,7 +134,7 @@ def _written(out: pathlib.Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    partial = out.with_name(f".{out.name}.partial")
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:
             yield stream
@@ -141,21 +144,3 @@ def _written(out: pathlib.Path | None) -> Iterator[TextIO]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], Any]]:
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("predicting"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda done: progress.update(task, completed=done)

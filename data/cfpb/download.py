@@ -8,7 +8,7 @@ import pathlib
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
@@ -75,6 +75,20 @@ def api_url(base: str, *, received_from: str | None, received_to: str | None) ->
     if received_to:
         query["date_received_max"] = received_to
     return f"{base}?{urllib.parse.urlencode(query)}"
+
+
+def forget(path: pathlib.Path) -> None:
+    """Removes a download and what is known of it, so that the next one begins anew.
+
+    Args:
+        path: Where it lies.
+    """
+    path.unlink(missing_ok=True)
+    _notes_of(path).unlink(missing_ok=True)
+
+
+def _notes_of(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f"{path.name}.json")
 
 
 def check_url(url: str) -> None:
@@ -164,7 +178,7 @@ class _Transfer:
     ) -> None:
         self._url = url
         self._path = path
-        self._notes = path.with_name(f"{path.name}.json")
+        self._notes = _notes_of(path)
         self.patience = patience
         self._on_progress = on_progress
         self._asked = hashlib.sha256(url.encode()).hexdigest()
@@ -266,7 +280,7 @@ class _Transfer:
             stream.seek(start)
             size = start
             self._on_progress(size, total)
-            for chunk in _chunks(answer):
+            for chunk in answer.iter_content(_CHUNK_BYTES):
                 stream.write(chunk)
                 size += len(chunk)
                 self._on_progress(size, total)
@@ -290,10 +304,6 @@ class _Transfer:
             return {}
         is_ours = isinstance(known, Mapping) and known.get("asked") == self._asked
         return dict(known) if is_ours else {}
-
-
-def _chunks(answer: requests.Response) -> Iterator[bytes]:
-    yield from answer.iter_content(_CHUNK_BYTES)
 
 
 def _number(text: str | None) -> int | None:

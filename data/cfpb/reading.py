@@ -23,6 +23,10 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
+class DamagedFileError(InputDataError):
+    """An archive whose bytes are not those that it was packed with."""
+
+
 class Source:
     """A published file that is read from front to back.
 
@@ -63,7 +67,9 @@ class Source:
                     if record:
                         yield record
         except (csv.Error, UnicodeDecodeError, NotImplementedError, OSError, *_DAMAGE) as error:
-            raise InputDataError(f"{self.path}{self._problem(error)}") from None
+            is_damage = isinstance(error, _DAMAGE)
+            kind = DamagedFileError if is_damage else InputDataError
+            raise kind(f"{self.path}{self._problem(error)}") from None
 
     def _problem(self, error: Exception) -> str:
         """Returns what a reader's error means, to follow the file's name."""
