@@ -15,7 +15,7 @@ IMAGE ?= complaint-pipeline:0.1.0
 BENCH_ROWS ?= 67000
 BENCH_PAIRS ?= 3
 
-.PHONY: help setup run test test-quick lint format golden compile validate lock image bench bench-model bench-input clean
+.PHONY: help setup run test test-quick lint format golden compile compile-gcp validate lock image bench bench-model bench-input clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,11 +36,15 @@ $(VOLUME)/data:
 compile: setup ## Compile the pipeline to argo_pipeline_files/
 	@$(PY) pipelines/kubeflow_pipelines/pipeline_kubeflow.py
 
+compile-gcp: setup ## Compile the pipeline for Google Cloud to argo_pipeline_files/ (SETTINGS=my.yaml)
+	@$(PY) pipelines/kubeflow_pipelines/pipeline_kubeflow_gcp.py $(if $(SETTINGS),--settings $(SETTINGS))
+
 validate: setup ## Check the compiled YAML as Argo and Kubeflow Pipelines would
 	@$(CLI) validate $(WORKFLOW)
 
 golden: setup ## Rewrite the committed YAML, and the tests' expected files
 	@$(PY) pipelines/kubeflow_pipelines/pipeline_kubeflow.py
+	@$(PY) pipelines/kubeflow_pipelines/pipeline_kubeflow_gcp.py
 	@$(PY) -m pytest -q tests --rewrite-golden -m golden
 
 test: setup ## All tests (about 20 minutes)

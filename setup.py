@@ -27,6 +27,7 @@ setuptools.setup(
         "data": ["*.csv"],
         "orchestration.lineage": ["templates/*"],
         "orchestration.report": ["templates/*"],
+        "pipelines.kubeflow_pipelines": ["*.settings.yaml"],
     },
     install_requires=[
         "tfx==1.15.1",

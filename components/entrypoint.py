@@ -23,7 +23,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 import components
-from components import execution_outcome, kubeflow_metrics, kubeflow_ui, metadata_client
+from components import (
+    execution_outcome,
+    google_cloud_errors,
+    kubeflow_metrics,
+    kubeflow_ui,
+    metadata_client,
+)
 from components.code_hash import CACHED_MODULES, code_hash
 from components.errors import InputDataError, PipelineError, RunError, WorkflowError
 
@@ -79,7 +85,8 @@ def main(arguments: Sequence[str]) -> None:
             check_mount(path)
         _run(options, tfx_arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, a line tells it)
-        _fail(f"{name}: {_line(error)}")
+        known = google_cloud_errors.as_run_error(error) or error
+        _fail(f"{name}: {_line(known)}", with_traceback=not isinstance(known, PipelineError))
 
 
 def installed_versions() -> dict[str, str]:
@@ -281,11 +288,11 @@ def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _fail(line: str) -> NoReturn:
+def _fail(line: str, *, with_traceback: bool) -> NoReturn:
     """Says what has failed: in one line, and with the traceback where that tells more."""
     sys.stdout.flush()
     sys.stderr.write(f"{line}\n")
-    if not isinstance(sys.exc_info()[1], PipelineError):
+    if with_traceback:
         traceback.print_exc()
     if os.access(_TERMINATION_LOG, os.W_OK):
         # Kubernetes takes no status with half a character in it.

@@ -14,7 +14,6 @@ from tfx.components.transform.component import Transform
 from tfx.components.tuner.component import Tuner
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
@@ -30,6 +29,12 @@ from components.approval import Approval
 from components.errors import SettingsError
 from components.example_gen import CsvExampleGen, ServingExampleGen
 from components.example_validator import ExampleValidator
+from components.google_cloud_keys import (
+    ENABLE_VERTEX_KEY,
+    SERVING_ARGS_KEY,
+    TRAINING_ARGS_KEY,
+    VERTEX_REGION_KEY,
+)
 from components.import_schema_gen import ImportSchemaGen as ImportCuratedSchemaGen
 from components.infra_validator import InfraValidator
 from components.previous_statistics import PreviousStatisticsStrategy
@@ -52,7 +57,9 @@ def init_components(
     min_slice_examples: int = 100,
     decision_threshold: float = 0.5,
     serving_model_dir: str | None = None,
+    ai_platform_training_args: dict[str, Any] | None = None,
     ai_platform_serving_args: dict[str, Any] | None = None,
+    vertex_region: str | None = None,
     module_file: str | None = None,
     schema_file: str | None = None,
     infer_schema: bool = False,
@@ -68,6 +75,7 @@ def init_components(
     example_validator_code_hash: str = "",
     transform_config: dict[str, Any] | None = None,
     trainer_config: dict[str, Any] | None = None,
+    pusher_config: dict[str, Any] | None = None,
     tuner_config: dict[str, Any] | None = None,
     tuning_steps: int = 300,
 ) -> list[BaseNode]:
@@ -89,7 +97,12 @@ def init_components(
         decision_threshold: Probability from which a complaint counts as disputed, in the
             reported accuracy, precision and recall.
         serving_model_dir: Folder or URI to push a blessed model to.
-        ai_platform_serving_args: Google Cloud model to push a blessed model to, instead.
+        ai_platform_training_args: Google Cloud job to train by, instead of in the Trainer's own
+            process: a CustomJob of Vertex AI, or the TrainingInput of AI Platform, and a
+            ``project``.
+        ai_platform_serving_args: Google Cloud model to push a blessed model to, instead: what
+            Vertex AI's ``Model.deploy`` takes, or a version of AI Platform's model.
+        vertex_region: Region of Vertex AI, for both; ``None`` is the legacy AI Platform.
         module_file: Python file with ``preprocessing_fn`` and ``run_fn``; ``None`` takes the
             installed package's own.
         schema_file: Curated schema to import; ``None`` takes the package's own.
@@ -109,6 +122,7 @@ def init_components(
         example_validator_code_hash: Hash of the code that validates, likewise.
         transform_config: What ``preprocessing_fn`` gets as ``custom_config``.
         trainer_config: What ``run_fn`` gets as ``custom_config``.
+        pusher_config: More of the Pusher's ``custom_config``, where Google Cloud serves.
         tuner_config: What ``tuner_fn`` gets as ``custom_config``; ``None`` for no Tuner.
         tuning_steps: Batches that each of Tuner's models is trained on.
 
@@ -189,7 +203,18 @@ def init_components(
             custom_config=tuner_config,
             **(user_code or {"tuner_fn": "components.tuning.tuner_fn"}),
         )
-    trainer = Trainer(
+    trainer_class = Trainer
+    if ai_platform_training_args is not None:
+        # Imported here, because it brings seconds of Google Cloud clients.
+        from components.google_cloud_trainer import Trainer as GoogleCloudTrainer
+
+        trainer_class = GoogleCloudTrainer
+        trainer_config = {
+            **(trainer_config or {}),
+            **_vertex_config(vertex_region),
+            TRAINING_ARGS_KEY: ai_platform_training_args,
+        }
+    trainer = trainer_class(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
@@ -255,9 +280,21 @@ def init_components(
                 else approval.outputs["approval"]
             ),
             serving_model_dir=serving_model_dir,
-            ai_platform_serving_args=ai_platform_serving_args,
+            ai_platform_config=(
+                None
+                if ai_platform_serving_args is None
+                else {
+                    **(pusher_config or {}),
+                    **_vertex_config(vertex_region),
+                    SERVING_ARGS_KEY: ai_platform_serving_args,
+                }
+            ),
         ),
     ]
+
+
+def _vertex_config(region: str | None) -> dict[str, Any]:
+    return {} if region is None else {ENABLE_VERTEX_KEY: True, VERTEX_REGION_KEY: region}
 
 
 def _range_config(span_window: int) -> RuntimeParameter:
@@ -394,7 +431,7 @@ def _pusher(
     model_blessing: BaseChannel,
     infra_blessing: BaseChannel,
     serving_model_dir: str | None,
-    ai_platform_serving_args: dict[str, Any] | None,
+    ai_platform_config: dict[str, Any] | None,
 ) -> Pusher:
     blessings = {"model_blessing": model_blessing, "infra_blessing": infra_blessing}
     if serving_model_dir is not None:
@@ -406,14 +443,9 @@ def _pusher(
             ),
         )
     # Imported here, because it brings seconds of Google Cloud clients.
-    from tfx.extensions.google_cloud_ai_platform.pusher import executor
+    from components.google_cloud_pusher import Pusher as GoogleCloudPusher
 
-    return Pusher(
-        model=model,
-        **blessings,
-        custom_executor_spec=ExecutorClassSpec(executor.Executor),
-        custom_config={executor.SERVING_ARGS_KEY: ai_platform_serving_args},
-    )
+    return GoogleCloudPusher(model=model, **blessings, custom_config=ai_platform_config)
 
 
 def init_pipeline(

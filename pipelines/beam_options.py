@@ -13,8 +13,10 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
     Returns:
         The flags. A list, because TFX 1.15.1 adds its own list to it.
     """
+    # A component of its own has Dataflow's flags, which come after these and win.
+    runner = "DirectRunner" if settings.runner == "DataflowRunner" else settings.runner
     return [
-        f"--runner={settings.runner}",
+        f"--runner={runner}",
         f"--direct_running_mode={settings.running_mode}",
         f"--direct_num_workers={settings.workers}",
         # Without an image for the workers, TFX packs itself into a source distribution for them

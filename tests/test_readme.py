@@ -10,7 +10,9 @@ import pytest
 
 from pipelines.settings import (
     BeamSettings,
+    DataflowSettings,
     EvaluationSettings,
+    GoogleCloudSettings,
     MetadataSettings,
     NotificationSettings,
     PodSettings,
@@ -22,6 +24,8 @@ from pipelines.settings import (
     TrainingSettings,
     TuningSettings,
     ValidationSettings,
+    VertexServingSettings,
+    VertexTrainingSettings,
     VolumeSettings,
 )
 
@@ -38,7 +42,13 @@ SECTIONS = {
     "evaluation": EvaluationSettings,
 }
 #: Sections that are not there unless given.
-OPTIONAL_SECTIONS = {"notification": NotificationSettings}
+OPTIONAL_SECTIONS = {
+    "notification": NotificationSettings,
+    "beam.dataflow": DataflowSettings,
+    "google_cloud": GoogleCloudSettings,
+    "google_cloud.vertex_training": VertexTrainingSettings,
+    "google_cloud.vertex_serving": VertexServingSettings,
+}
 LISTS = {"secret_variables": SecretVariable, "secret_files": SecretFiles}
 TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
 
@@ -51,13 +61,9 @@ def table() -> str:
         if field.name in ("default", "components"):
             continue
         if kind := SECTIONS.get(field.name):
-            for inner in dataclasses.fields(kind):
-                value = getattr(getattr(settings, field.name), inner.name)
-                rows.append((f"{field.name}.{inner.name}", value, descriptions(kind)[inner.name]))
+            rows += section_rows(field.name, kind, getattr(settings, field.name))
         elif kind := OPTIONAL_SECTIONS.get(field.name):
-            for inner in dataclasses.fields(kind):
-                value = None if inner.default is dataclasses.MISSING else inner.default
-                rows.append((f"{field.name}.{inner.name}", value, descriptions(kind)[inner.name]))
+            rows += section_rows(field.name, kind, None)
         elif kind := LISTS.get(field.name):
             names = ", ".join(f"`{inner.name}`" for inner in dataclasses.fields(kind))
             rows.append((field.name, (), f"{about} A list of entries with {names}."))
@@ -75,9 +81,26 @@ def table() -> str:
     return "\n".join([*lines, "", ""])
 
 
+def section_rows(section: str, kind: type, given: typing.Any) -> list[tuple[str, typing.Any, str]]:
+    """A section's settings, and those of the sections in it, which are not there unless given."""
+    rows = []
+    for field in dataclasses.fields(kind):
+        name = f"{section}.{field.name}"
+        if inner := OPTIONAL_SECTIONS.get(name):
+            rows += section_rows(name, inner, None)
+            continue
+        value = None if field.default is dataclasses.MISSING else field.default
+        if given is not None:
+            value = getattr(given, field.name)
+        rows.append((name, value, descriptions(kind)[field.name]))
+    return rows
+
+
 def default(value: typing.Any) -> str:
     if value is None or value in ((), {}):
         return ""
+    if isinstance(value, tuple):
+        return f"`[{', '.join(value)}]`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -22,11 +22,15 @@ def _package_name(_: click.Context, option: click.Parameter, name: str | None) -
 
 
 def compile_command(
-    *, output_dir: pathlib.Path | None = None, extension: str = ".tar.gz"
+    *,
+    output_dir: pathlib.Path | None = None,
+    extension: str = ".tar.gz",
+    settings_file: pathlib.Path | None = None,
 ) -> click.Command:
     """Returns the command.
 
     Args:
+        settings_file: File of settings when none is given; ``None`` for the defaults.
         output_dir: Folder to write to when none is given; ``None`` is the working folder.
         extension: What follows the pipeline's name when no file name is given.
 
@@ -39,7 +43,9 @@ def compile_command(
         "--settings",
         "settings_file",
         type=click.Path(path_type=pathlib.Path),
-        help="YAML file of settings.",
+        default=settings_file,
+        help="YAML file of settings."
+        + (f"  [default: {settings_file.name}, beside the script]" if settings_file else ""),
     )
     @click.option(
         "--set",
@@ -108,6 +114,8 @@ def compile_command(
                 f"these settings compile to a workflow that would be refused: {finding.place}: "
                 f"{finding.message}; {finding.mend} [{finding.rule}]"
             )
+        for note in () if settings.google_cloud is None else settings.google_cloud.notes:
+            click.echo(f"note: {note}", err=True)
         write_package(path, text)
         click.echo(f"wrote {path}")
 

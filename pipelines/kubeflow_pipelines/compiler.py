@@ -28,11 +28,12 @@ from components.code_hash import (
     code_hash,
 )
 from components.hyperparameters import Hyperparameters
-from pipelines import base_pipeline
+from pipelines import base_pipeline, google_cloud
 from pipelines.beam_options import beam_pipeline_args
+from pipelines.dataflow_options import dataflow_args
 from pipelines.kubeflow_pipelines import exit_handler, pods
 from pipelines.kubeflow_pipelines.canonical import canonical_yaml
-from pipelines.settings import MetadataSettings, Settings
+from pipelines.settings import SAME_POD_AS, MetadataSettings, Settings
 from pipelines.settings.reserved import (
     MYSQL_PASSWORD_VARIABLE,
     MYSQL_USER_VARIABLE,
@@ -169,7 +170,7 @@ def init_components(settings: Settings) -> list[Any]:
         ),
         "text_encoder": text_encoder,
     }
-    return base_pipeline.init_components(
+    made = base_pipeline.init_components(
         data_root=settings.data_root,
         input_pattern=settings.input_pattern,
         span_window=settings.span_window,
@@ -184,6 +185,10 @@ def init_components(settings: Settings) -> list[Any]:
         auc_tolerance=settings.evaluation.auc_tolerance,
         decision_threshold=training.decision_threshold,
         serving_model_dir=settings.serving_model_dir,
+        ai_platform_training_args=google_cloud.training_args(settings),
+        ai_platform_serving_args=google_cloud.serving_args(settings),
+        vertex_region=google_cloud.vertex_region(settings),
+        pusher_config=google_cloud.pusher_config(settings),
         module_file=settings.module_file,
         schema_file=settings.schema_file,
         infer_schema=settings.infer_schema,
@@ -209,6 +214,11 @@ def init_components(settings: Settings) -> list[Any]:
         ),
         tuning_steps=settings.tuning.train_steps,
     )
+    if settings.dataflow is not None:
+        for component in made:
+            if SAME_POD_AS.get(component.id, component.id) in settings.dataflow.components:
+                component.with_beam_pipeline_args(dataflow_args(settings))
+    return made
 
 
 @contextlib.contextmanager

@@ -12,6 +12,12 @@ from pipelines.settings.cluster import (
     SecuritySettings,
     VolumeSettings,
 )
+from pipelines.settings.dataflow import DataflowSettings
+from pipelines.settings.google_cloud import (
+    GoogleCloudSettings,
+    VertexServingSettings,
+    VertexTrainingSettings,
+)
 from pipelines.settings.learning import (
     BeamSettings,
     EvaluationSettings,
@@ -34,7 +40,9 @@ __all__ = [
     "COMPONENT_KEYS",
     "SAME_POD_AS",
     "BeamSettings",
+    "DataflowSettings",
     "EvaluationSettings",
+    "GoogleCloudSettings",
     "MetadataSettings",
     "NotificationSettings",
     "PodSettings",
@@ -46,6 +54,8 @@ __all__ = [
     "TrainingSettings",
     "TuningSettings",
     "ValidationSettings",
+    "VertexServingSettings",
+    "VertexTrainingSettings",
     "VolumeSettings",
     "component_key",
     "load_settings",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from components.errors import SettingsError
 from components.hyperparameters import Hyperparameters
 from pipelines.settings.checks import is_uri, require, require_not_negative, require_one_of
+from pipelines.settings.dataflow import DataflowSettings
 
 #: Beam's flags that have a setting of their own.
 _FLAG_SETTINGS = {
@@ -23,19 +24,25 @@ class BeamSettings:
     """How the components' Beam pipelines run.
 
     Attributes:
-        runner: ``DirectRunner``.
+        runner: ``DirectRunner``, or ``DataflowRunner`` for the components that ``dataflow`` names.
         running_mode: DirectRunner's ``in_memory``, ``multi_threading`` or ``multi_processing``.
         workers: DirectRunner's number of workers; 0 for one a core.
         options: More Beam flags, such as ``--experiments=...``, passed on as they are.
+        dataflow: How ``DataflowRunner`` runs.
     """
 
     runner: str = "DirectRunner"
     running_mode: str = "in_memory"
     workers: int = 1
     options: tuple[str, ...] = ()
+    dataflow: DataflowSettings | None = None
 
     def __post_init__(self) -> None:
-        require_one_of("beam.runner", self.runner, ("DirectRunner",))
+        require_one_of("beam.runner", self.runner, ("DirectRunner", "DataflowRunner"))
+        require(
+            self.runner == "DataflowRunner" or self.dataflow is None,
+            f"beam.dataflow: beam.runner is {self.runner}; set it to DataflowRunner",
+        )
         require_one_of(
             "beam.running_mode",
             self.running_mode,

@@ -26,6 +26,9 @@ from pipelines.settings.cluster import (
     SecuritySettings,
     VolumeSettings,
 )
+from pipelines.settings.dataflow import DataflowSettings
+from pipelines.settings.google_cloud import GoogleCloudSettings
+from pipelines.settings.google_cloud_rules import check_google_cloud
 from pipelines.settings.learning import (
     BeamSettings,
     EvaluationSettings,
@@ -169,6 +172,8 @@ class Settings:
         approval_timeout_seconds: How long a person may take to approve a blessed model before it
             is pushed, with ``complaint-pipeline approve``; ``None`` pushes it without.
         beam: How Beam runs.
+        google_cloud: Training and serving on Google Cloud, and the project of Dataflow; ``None``
+            keeps all in the cluster.
         validation: What stops a run before anything is trained.
         training: How the model is trained.
         tuning: Whether hyperparameters are searched for before.
@@ -205,6 +210,7 @@ class Settings:
     notification: NotificationSettings | None = None
     approval_timeout_seconds: int | None = None
     beam: BeamSettings = dataclasses.field(default_factory=BeamSettings)
+    google_cloud: GoogleCloudSettings | None = None
     validation: ValidationSettings = dataclasses.field(default_factory=ValidationSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
     tuning: TuningSettings = dataclasses.field(default_factory=TuningSettings)
@@ -229,6 +235,7 @@ class Settings:
         self._check_gpus()
         require_not_negative("ttl_seconds", self.ttl_seconds)
         self._check_approval()
+        check_google_cloud(self)
 
     def _check_approval(self) -> None:
         seconds = self.approval_timeout_seconds
@@ -416,9 +423,23 @@ class Settings:
         return f"{self._output}/{self.pipeline_name}"
 
     @property
-    def serving_model_dir(self) -> str:
-        """Folder or URI to which the Pusher copies a blessed model."""
+    def serving_model_dir(self) -> str | None:
+        """Folder or URI to which the Pusher copies a blessed model; ``None`` if Google serves."""
+        if self.google_cloud is not None and self.google_cloud.serves:
+            return None
         return f"{self._output}/serving_model/{self.pipeline_name}"
+
+    @property
+    def dataflow(self) -> DataflowSettings | None:
+        """How Dataflow runs, with its bucket folders; ``None`` where nothing runs there."""
+        if self.beam.runner != "DataflowRunner":
+            return None
+        given = self.beam.dataflow or DataflowSettings()
+        return dataclasses.replace(
+            given,
+            temp_location=given.temp_location or f"{self._output}/dataflow/temp",
+            staging_location=given.staging_location or f"{self._output}/dataflow/staging",
+        )
 
     @property
     def _output(self) -> str:

@@ -15,8 +15,8 @@ pytestmark = [
 ]
 
 TESTS = pathlib.Path(__file__).parents[1]
-COMMITTED = TESTS.parent / "argo_pipeline_files" / "consumer_complaint_pipeline_kubeflow.yaml"
-CASES = ["buckets", "everything", "module_file", "mysql"]
+PROJECT = TESTS.parent
+CASES = ["ai_platform", "buckets", "everything", "google_cloud", "module_file", "mysql"]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -36,11 +36,14 @@ def test_settings_compile_to_the_golden_file(
     golden(f"{case}.yaml", text)
 
 
-def test_the_committed_workflow_is_what_the_default_settings_compile_to() -> None:
+@pytest.mark.parametrize("script", ["pipeline_kubeflow", "pipeline_kubeflow_gcp"])
+def test_the_committed_workflow_is_what_the_script_compiles(script: str) -> None:
     from pipelines.kubeflow_pipelines.compiler import compile_workflow
 
-    text = compile_workflow(load_settings())
+    settings_file = PROJECT / "pipelines/kubeflow_pipelines" / f"{script}.settings.yaml"
+    text = compile_workflow(load_settings(settings_file if settings_file.exists() else None))
 
     assert validate_text(text) == []
-    committed = COMMITTED.read_text(encoding="utf-8") if COMMITTED.exists() else ""
-    assert text == committed, f"{COMMITTED.name} differs: run `make golden`"
+    path = PROJECT / "argo_pipeline_files" / f"consumer_complaint_{script}.yaml"
+    committed = path.read_text(encoding="utf-8") if path.exists() else ""
+    assert text == committed, f"{path.name} differs: run `make golden`"

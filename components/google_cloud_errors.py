@@ -1,0 +1,109 @@
+"""Google Cloud's refusals in one line, with what to do about them."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from components.errors import RunError
+
+#: What to do, by the HTTP status of the answer.
+_MENDS = {
+    400: "check the settings google_cloud and beam.dataflow",
+    401: "log in anew, or give the pods credentials (gcp_secret, or workload identity)",
+    403: "give the pods' service account the roles that docs/google_cloud.md lists, and enable the "
+    "service in the project",
+    404: "check project, region and bucket",
+    409: "another one of this name is there",
+    429: "ask for more quota in this region, or use another machine type, fewer machines or "
+    "another region",
+    503: "try again",
+    504: "try again",
+}
+
+_NO_CREDENTIALS = (
+    "give the pods credentials (gcp_secret, or workload identity); on this machine: "
+    "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"
+)
+
+#: Longest part of an answer that a line shows.
+_MAX_REASON = 600
+
+_SECRET = re.compile(r"(ya29\.|Bearer\s+)[-\w.~+/]+=*")
+
+
+def as_run_error(error: BaseException) -> RunError | None:
+    """Returns an error of Google's clients as one line.
+
+    Args:
+        error: The error, or one that was raised because of it.
+
+    Returns:
+        The error to show instead; ``None`` if no client of Google's has raised it.
+    """
+    for cause in _causes(error):
+        line = _line(cause)
+        if line is not None:
+            return RunError(line)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or following.__context__
+
+
+def _line(error: BaseException) -> str | None:
+    if _is_of(error, "google.auth.exceptions", "DefaultCredentialsError", "RefreshError"):
+        return f"Google Cloud: no valid credentials: {_short(_first(error))}; {_NO_CREDENTIALS}"
+    if _is_of(error, "google.auth.exceptions", "TransportError"):
+        return f"Google Cloud: the login service cannot be reached: {_short(_first(error))}"
+    if _is_of(error, "google.api_core.exceptions", "GoogleAPICallError"):
+        return _refusal(getattr(error, "code", None), getattr(error, "message", str(error)))
+    if _is_of(error, "google.api_core.exceptions", "RetryError"):
+        cause = getattr(error, "cause", None)
+        return (cause is not None and _line(cause)) or _refusal(504, str(error))
+    if _is_of(error, "googleapiclient.errors", "HttpError"):
+        content = getattr(error, "content", b"")
+        return _refusal(getattr(error.resp, "status", None), _reason(content))  # type: ignore[attr-defined]
+    if _is_of(error, "apitools.base.py.exceptions", "HttpError"):
+        return _refusal(error.status_code, _reason(error.content))  # type: ignore[attr-defined]
+    return None
+
+
+def _is_of(error: BaseException, module: str, *names: str) -> bool:
+    """Tells whether an error is of a class, without importing what nobody has imported yet."""
+    loaded = sys.modules.get(module)
+    return any(isinstance(error, getattr(loaded, name)) for name in names) if loaded else False
+
+
+def _refusal(code: Any, reason: str) -> str:
+    status = int(code) if code is not None else None
+    number = "" if status is None else f" ({status})"
+    mend = _MENDS.get(status) if status is not None else None
+    return f"Google Cloud refused{number}: {_short(reason)}" + (f"; {mend}" if mend else "")
+
+
+def _reason(content: bytes | str) -> str:
+    """Returns what an answer in Google's JSON says, or the answer itself."""
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
+    try:
+        message = json.loads(text)["error"]["message"]
+    except (KeyError, TypeError, ValueError):
+        return text
+    return str(message)
+
+
+def _first(error: BaseException) -> str:
+    # google.auth gives the answer of the server as well, in a second argument.
+    return str(error.args[0]) if error.args else str(error)
+
+
+def _short(text: str) -> str:
+    line = _SECRET.sub(r"\1...", " ".join(text.split())).rstrip(".")
+    return line if len(line) <= _MAX_REASON else f"{line[:_MAX_REASON]}..."
