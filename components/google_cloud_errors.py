@@ -27,6 +27,8 @@ _NO_CREDENTIALS = (
     "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"
 )
 
+_CONSOLE = "https://console.cloud.google.com/dataflow/jobs"
+
 #: Longest part of an answer that a line shows.
 _MAX_REASON = 600
 
@@ -73,7 +75,19 @@ def _line(error: BaseException) -> str | None:
         return _refusal(getattr(error.resp, "status", None), _reason(content))  # type: ignore[attr-defined]
     if _is_of(error, "apitools.base.py.exceptions", "HttpError"):
         return _refusal(error.status_code, _reason(error.content))  # type: ignore[attr-defined]
+    if _is_of(error, "apache_beam.runners.dataflow.dataflow_runner", "DataflowRuntimeException"):
+        return _failed_job(error)
     return None
+
+
+def _failed_job(error: BaseException) -> str:
+    """Returns what Dataflow says of a job that has failed, and where its logs are."""
+    job = error.result._job  # type: ignore[attr-defined]
+    reason = _short(str(error).partition("Error:")[2]) or "it gives no reason"
+    return (
+        f"Dataflow's job {job.id} has failed: {reason}; its logs are at {_CONSOLE}/{job.location}/"
+        f"{job.id}?project={job.projectId}"
+    )
 
 
 def _is_of(error: BaseException, module: str, *names: str) -> bool:
@@ -105,5 +119,5 @@ def _first(error: BaseException) -> str:
 
 
 def _short(text: str) -> str:
-    line = _SECRET.sub(r"\1...", " ".join(text.split())).rstrip(".")
+    line = _SECRET.sub(r"\1...", " ".join(text.split())).rstrip(". ")
     return line if len(line) <= _MAX_REASON else f"{line[:_MAX_REASON]}..."

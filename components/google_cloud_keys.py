@@ -1,4 +1,4 @@
-"""Keys of ``custom_config`` by which the pipeline tells Trainer and Pusher of Google Cloud."""
+"""Keys by which the pipeline tells Trainer and Pusher of Google Cloud, and they it."""
 
 # Those of tfx.extensions.google_cloud_ai_platform.constants and trainer.executor, whose import
 # takes seconds.
@@ -12,3 +12,6 @@ SERVING_ARGS_KEY = "ai_platform_serving_args"
 MAX_MODEL_MEGABYTES_KEY = "max_model_megabytes"
 #: Whether models without requests are taken off the endpoint after a push.
 UNDEPLOY_PREVIOUS_KEY = "undeploy_previous"
+
+#: Custom property of a pushed model: the endpoint that serves it.
+ENDPOINT_PROPERTY = "endpoint"

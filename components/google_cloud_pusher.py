@@ -15,14 +15,12 @@ from components.charts.files import file_sizes
 from components.errors import RunError
 from components.google_cloud_keys import (
     ENABLE_VERTEX_KEY,
+    ENDPOINT_PROPERTY,
     MAX_MODEL_MEGABYTES_KEY,
     SERVING_ARGS_KEY,
     UNDEPLOY_PREVIOUS_KEY,
     VERTEX_REGION_KEY,
 )
-
-#: Custom property of a pushed model: the endpoint that serves it.
-ENDPOINT_PROPERTY = "endpoint"
 
 _DESTINATION_PROPERTY = "pushed_destination"
 _VERSION_PROPERTY = "pushed_version"

@@ -19,9 +19,6 @@ from tfx.utils import json_utils
 from components.errors import RunError
 from components.google_cloud_keys import ENABLE_VERTEX_KEY, TRAINING_ARGS_KEY, VERTEX_REGION_KEY
 
-#: The longest display name of a CustomJob.
-_MAX_DISPLAY_NAME = 128
-
 _CONSOLE = "https://console.cloud.google.com/vertex-ai/locations/{region}/training/{id}/cpu"
 
 _GOES_ON = frozenset(
@@ -64,8 +61,8 @@ class Executor(executor.GenericExecutor):
             super().Do(input_dict, output_dict, exec_properties)
             return
         arguments = copy.deepcopy(config[TRAINING_ARGS_KEY])
-        run_id = os.environ.get("WORKFLOW_ID", "")
-        name = f"{arguments['display_name']}-{run_id}"[-_MAX_DISPLAY_NAME:].lstrip("-_")
+        # By which the job of a run can be found.
+        name = os.environ.get("WORKFLOW_ID") or arguments["display_name"]
         arguments["display_name"] = name
         jobs = _Jobs(arguments["project"], config[VERTEX_REGION_KEY], name)
         properties = {
@@ -110,7 +107,7 @@ class _Jobs:
         if newest is None:
             return None
         state = newest.state.name.removeprefix("JOB_STATE_").lower()
-        reason = " ".join(newest.error.message.split()).rstrip(".") or "it gives no reason"
+        reason = " ".join(newest.error.message.split()).rstrip(". ") or "it gives no reason"
         number = newest.name.rpartition("/")[2]
         console = _CONSOLE.format(region=self._region, id=number)
         return (

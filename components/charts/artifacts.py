@@ -1,9 +1,16 @@
 """The artifacts of a run, or of a step, as sections of a page."""
 
+import dataclasses
+import re
 from collections.abc import Callable, Mapping
 
 from components.charts.section import Note, Section
+from components.charts.text import short
 from components.execution_outcome import Artifact
+from components.google_cloud_keys import ENDPOINT_PROPERTY
+
+#: The name of a model of Vertex AI or AI Platform, where others have a folder.
+_GOOGLE_CLOUD_MODEL = re.compile(r"projects/[^/]+/(locations/[^/]+/)?models/")
 
 _Make = Callable[[Mapping[str, Artifact]], Section]
 
@@ -30,8 +37,17 @@ def section_kinds() -> Mapping[str, _Make]:
         return evaluation_section(artifacts["ModelEvaluation"].uri, blessed)
 
     def pushed(artifacts: Mapping[str, Artifact]) -> Section:
-        properties = artifacts["PushedModel"].custom_properties
-        return model_section(properties["pushed_destination"].string_value)
+        artifact = artifacts["PushedModel"]
+        properties = artifact.custom_properties
+        destination = properties["pushed_destination"].string_value
+        if not _GOOGLE_CLOUD_MODEL.match(destination):
+            return model_section(destination)
+        # The copy that Google's service was given.
+        section = model_section(artifact.uri)
+        endpoint = properties[ENDPOINT_PROPERTY].string_value
+        served = f", served by {endpoint}" if endpoint else ""
+        note = Note(text=short(f"Pushed to Google Cloud as {destination}{served}.", 500))
+        return dataclasses.replace(section, blocks=[note, *section.blocks])
 
     return {
         "ExampleStatistics": lambda found: statistics_section(found["ExampleStatistics"].uri),

@@ -104,7 +104,7 @@ def check_training_args(args: Mapping[str, Any]) -> None:
     require_one_of(f"{_TRAINING}.scaleTier", str(tier), _SCALE_TIERS)
     require(
         (tier == "CUSTOM") == ("masterType" in args),
-        f"{_TRAINING}.masterType goes with scaleTier CUSTOM, and with no other",
+        f"{_TRAINING}.masterType: it goes with scaleTier CUSTOM, and with no other",
     )
     config = args.get("masterConfig", {})
     require(

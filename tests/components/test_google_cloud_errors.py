@@ -1,0 +1,74 @@
+"""What Google's clients raise, in one line."""
+
+import pytest
+from google.api_core import exceptions
+from google.auth import exceptions as login
+
+from components.google_cloud_errors import as_run_error
+
+
+def line(error: BaseException) -> str:
+    made = as_run_error(error)
+    assert made is not None
+    return str(made)
+
+
+def test_what_no_client_of_google_has_raised_is_left_alone() -> None:
+    assert as_run_error(ValueError("429 Quota exceeded")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            exceptions.ResourceExhausted("Quota exceeded."),
+            "Google Cloud refused (429): Quota exceeded; ask for more quota in this region, or use "
+            "another machine type, fewer machines or another region",
+        ),
+        (
+            exceptions.NotFound("no such\n  project"),
+            "Google Cloud refused (404): no such project; check project, region and bucket",
+        ),
+        (
+            exceptions.RetryError(
+                "Timeout of 600.0s exceeded", exceptions.ServiceUnavailable("gone")
+            ),
+            "Google Cloud refused (503): gone; try again",
+        ),
+        (
+            exceptions.InternalServerError("what happened"),
+            "Google Cloud refused (500): what happened",
+        ),
+    ],
+)
+def test_a_refusal_is_told_with_what_to_do(error: Exception, expected: str) -> None:
+    assert line(error) == expected
+
+
+def test_the_cause_of_another_error_is_found() -> None:
+    try:
+        try:
+            raise exceptions.PermissionDenied("no role")
+        except exceptions.PermissionDenied as error:
+            raise RuntimeError("Creating endpoint in AI Platform failed.") from error
+    except RuntimeError as error:
+        told = line(error)
+
+    assert told.startswith("Google Cloud refused (403): no role; give the pods' service account")
+
+
+def test_missing_credentials_are_told_with_both_places() -> None:
+    told = line(login.DefaultCredentialsError("Your default credentials were not found."))
+
+    assert "workload identity" in told
+    assert "gcloud auth application-default login" in told
+
+
+def test_no_token_is_shown() -> None:
+    told = line(exceptions.Unauthenticated("bad header: Bearer ya29.a0AfH6SMC-secret_token"))
+
+    assert "a0AfH6SMC" not in told
+
+
+def test_a_long_answer_is_cut() -> None:
+    assert len(line(exceptions.BadRequest("x" * 10_000))) < 800
