@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import grpc
 import ml_metadata
+from google.protobuf.message import Message
 from ml_metadata.proto import (
     metadata_store_pb2,
     metadata_store_service_pb2,
@@ -39,6 +40,9 @@ _SERVICE = "ml_metadata.MetadataStoreService"
 
 # gRPC waits 1 s after the first refused connection; a server that is starting is ready sooner.
 _RECONNECT_MILLISECONDS = 100
+
+# What a call ends with whose server is away, or has gone away in the middle of it.
+_LOST = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
 
 # What the core says of another version's database.
 _OTHER_SCHEMA = re.compile(r"database version \d+ is (older|greater) than library version")
@@ -81,7 +85,17 @@ class PatientMetadataStore(ml_metadata.MetadataStore):
     def _get_channel(self, config: metadata_store_pb2.MetadataStoreClientConfig) -> grpc.Channel:
         # Of each call, as by the configuration's client_timeout_sec.
         self._grpc_timeout_sec = self.patience
-        return grpc.insecure_channel(f"{config.host}:{config.port}", options=_channel_options())
+        self._authority = f"{config.host}:{config.port}"
+        return grpc.insecure_channel(self._authority, options=_channel_options())
+
+    def _call_method(self, method_name: str, request: Message, response: Message) -> None:
+        # Whoever calls, TFX included, is told of a lost server in the same words.
+        try:
+            super()._call_method(method_name, request, response)
+        except ml_metadata.errors.StatusError as error:
+            if isinstance(cause := error.__cause__, grpc.RpcError) and cause.code() in _LOST:
+                raise MetadataError(_reason(self._authority, self.patience, cause)) from error
+            raise
 
 
 def connection_config(text: str, environment: Mapping[str, str]) -> ConnectionConfig:

@@ -174,9 +174,9 @@ def test_a_store_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatc
         config = mlmd.MetadataStoreClientConfig(host="127.0.0.1", port=nobody.getsockname()[1])
         store = PatientMetadataStore(config)
 
-        with pytest.raises(MetadataError, match="the metadata store does not answer"):
+        with pytest.raises(MetadataError, match="no metadata server answered"):
             outcome(store, NODE)
-        with pytest.raises(MetadataError, match="the metadata store does not answer"):
+        with pytest.raises(MetadataError, match="no metadata server answered"):
             record_metrics(store, mlmd.Execution(id=1), {"auc": 1.0})
 
 
