@@ -86,6 +86,7 @@ def search_space(settings: Hyperparameters) -> keras_tuner.HyperParameters:
         ("linear_learning_rate", 5e-3, 1e-1),
         ("l2", 1e-5, 1e-2),
         ("linear_l2", 0.3, 30.0),
+        ("text_l2", 3.0, 300.0),
     ):
         default = min(max(getattr(settings, name), least), most)
         space.Float(name, least, most, sampling="log", default=default)

@@ -31,6 +31,10 @@ def section_kinds() -> Mapping[str, _Make]:
 
     def pushed(artifacts: Mapping[str, Artifact]) -> Section:
         properties = artifacts["PushedModel"].custom_properties
+        # Pusher leaves an artifact all the same where the model was not blessed.
+        if properties["pushed"].int_value != 1:
+            anchor, title = _TITLES["PushedModel"]
+            return Section(id=anchor, title=title, blocks=[Note(text="No model was pushed.")])
         return model_section(properties["pushed_destination"].string_value)
 
     return {
