@@ -86,6 +86,22 @@ class Hyperparameters:
         return cls(**overrides)
 
 
+#: Where a Tuner looks for numbers: the least and the largest, on a logarithmic scale.
+TUNED_RANGES: Mapping[str, tuple[float, float]] = {
+    "learning_rate": (5e-4, 1e-2),
+    "linear_learning_rate": (5e-3, 1e-1),
+    "l2": (1e-5, 1e-2),
+    "linear_l2": (0.3, 30.0),
+    "text_l2": (3.0, 300.0),
+}
+
+#: What it chooses among for the others.
+TUNED_CHOICES: Mapping[str, tuple[int | float, ...]] = {
+    "dropout": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "embedding_dim": (4, 8, 16, 32),
+    "hidden_units": (16, 32, 64, 128),
+}
+
 #: The least value that is valid, and the first above it that is not.
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "batch_size": (1, 2**16),

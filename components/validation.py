@@ -32,6 +32,9 @@ _COMPARED = (
     _Info.COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH,
 )
 
+#: What the short description of an anomaly ends with that the schema's tolerance allows.
+_TOLERATED = " within the share that the schema allows"
+
 #: How many anomalies the line of a refusal names.
 _SHOWN = 5
 _DESCRIPTION_LENGTH = 300
@@ -74,9 +77,15 @@ def validate(
     )
     strictly = tfdv.validate_statistics(statistics, without_tolerance(schema), environment=known)
     for name, info in strictly.anomaly_info.items():
-        if name not in found.anomaly_info:
+        known_kinds = {reason.type for reason in found.anomaly_info[name].reason}
+        tolerated = [reason for reason in info.reason if reason.type not in known_kinds]
+        for reason in tolerated:
+            reason.short_description += _TOLERATED
+        if not known_kinds:
             info.severity = _Info.WARNING
             found.anomaly_info[name].CopyFrom(info)
+        else:
+            found.anomaly_info[name].reason.extend(tolerated)
     return found
 
 
@@ -131,6 +140,8 @@ def plain_words(
 
 def _severity(info: anomalies_pb2.AnomalyInfo, reason: Any, fail_on_drift: bool) -> int:
     """Returns a reason's own severity: TFDV has only that of the worst of a feature."""
+    if reason.short_description.endswith(_TOLERATED):
+        return _Info.WARNING
     if reason.type in _COMPARED and not fail_on_drift:
         return _Info.WARNING
     return info.severity

@@ -196,6 +196,24 @@ def test_an_error_of_a_feature_does_not_make_its_drift_one(schema: schema_pb2.Sc
     assert "distance" not in line
 
 
+def test_new_values_are_told_beside_an_error_and_beside_drift(schema: schema_pb2.Schema) -> None:
+    from components.validation import plain_words
+
+    previous = statistics_of(complaints(200))
+    new = ["Mortgage"] * 19 + ["Crypto wallet"]
+    drifted = statistics_of(complaints(200, product=["Student loan"] * 20 + new))
+    incomplete = statistics_of(complaints(200, product=["", *new]))
+
+    for current, severity in ((drifted, "warning"), (incomplete, "error")):
+        anomalies = validate(current, schema, previous=previous)
+        lines = plain_words("train", anomalies, fail_on_drift=False)
+
+        (told,) = [line for line in lines if "Crypto wallet" in line]
+        assert told.startswith("warning: product in train: Unexpected string values within the ")
+        assert any(line.startswith(f"{severity}: product") for line in lines if line != told)
+        assert "Crypto wallet" not in refusal(anomalies)
+
+
 def test_a_refusal_is_one_line_however_many_anomalies_there_are(schema: schema_pb2.Schema) -> None:
     cells = {name: ["a\nb"] for name in ("product", "state", "company_response")}
     rows = complaints(20, **cells, issue=[""], company=[""], timely_response=["x"], zip_code=[1])

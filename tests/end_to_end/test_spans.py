@@ -192,6 +192,7 @@ def test_the_drift_of_a_span_against_the_one_before_is_told(nights: Nights) -> N
         return [line for line in lines if line.startswith("warning: product in train")]
 
     assert warnings(nights.drift)
+    assert [line for line in nights.drift["result"]["warnings"] if "product in train" in line]
     assert not warnings(nights.first)
     assert not warnings(nights.worse)
 
