@@ -72,7 +72,7 @@ class Executor(BaseExecutor):
             found[split] = self._validate(input_dict, split, schema, fail_on_drift)
             folder = artifact_utils.get_split_uri([anomalies], split)
             writer_utils.write_anomalies(join(folder, DEFAULT_FILE_NAME), found[split])
-            for line in validation.plain_words(split, found[split], fail_on_drift=fail_on_drift):
+            for line in validation.plain_words(split, found[split]):
                 print(line, flush=True)  # noqa: T201 (the step's log)
                 severity, _, words = line.partition(": ")
                 if severity == "warning":
@@ -81,15 +81,12 @@ class Executor(BaseExecutor):
             anomalies.set_string_custom_property(
                 WARNINGS_PROPERTY, json.dumps(warnings[:_MOST_WARNINGS])
             )
-        refusals = {
-            split: validation.refusal({split: each}, fail_on_drift=fail_on_drift)
-            for split, each in found.items()
-        }
+        refusals = {split: validation.refusal({split: each}) for split, each in found.items()}
         # As TFX's own ExampleValidator does for each split.
         anomalies.set_json_value_custom_property(
             ARTIFACT_PROPERTY_BLESSED_KEY, {split: int(not refusals[split]) for split in refusals}
         )
-        refusal = validation.refusal(found, fail_on_drift=fail_on_drift)
+        refusal = validation.refusal(found)
         if not refusal or not exec_properties[FAIL_ON_ANOMALIES_KEY]:
             return
         if exec_properties[RAISE_KEY]:
