@@ -3,6 +3,7 @@
 TFX 1.15's own compares statistics with the schema only, and never fails.
 """
 
+import json
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
@@ -21,13 +22,16 @@ from components import validation
 from components.charts import schema as schema_reader
 from components.charts.files import join
 from components.errors import InputDataError
-from components.execution_outcome import REFUSAL_PROPERTY
+from components.execution_outcome import REFUSAL_PROPERTY, WARNINGS_PROPERTY
 
 PREVIOUS_STATISTICS_KEY = "previous_statistics"
 SERVING_STATISTICS_KEY = "serving_statistics"
 FAIL_ON_ANOMALIES_KEY = "fail_on_anomalies"
 FAIL_ON_DRIFT_KEY = "fail_on_drift"
 RAISE_KEY = "raise_on_refusal"
+
+#: How many warnings the artifact keeps; the anomalies have all.
+_MOST_WARNINGS = 20
 
 #: The split that is compared with other data. The others are random parts of the same files: what
 #: would set them apart is their size.
@@ -48,8 +52,8 @@ class Executor(BaseExecutor):
         Args:
             input_dict: ``statistics`` and ``schema``; ``previous_statistics`` and
                 ``serving_statistics`` where there are any.
-            output_dict: The ``anomalies`` artifact. Where the run must stop, its custom property
-                ``refusal`` says why.
+            output_dict: The ``anomalies`` artifact. Its custom property ``warnings`` has those,
+                and ``refusal`` says why the run must stop, where it must.
             exec_properties: ``fail_on_anomalies``, ``fail_on_drift`` and ``raise_on_refusal``.
 
         Raises:
@@ -63,21 +67,26 @@ class Executor(BaseExecutor):
         fail_on_drift = bool(exec_properties[FAIL_ON_DRIFT_KEY])
         schema = schema_reader.read_schema(schema_uri)
         found = {}
+        warnings: list[str] = []
         for split in artifact_utils.decode_split_names(statistics.split_names):
             found[split] = self._validate(input_dict, split, schema, fail_on_drift)
             folder = artifact_utils.get_split_uri([anomalies], split)
             writer_utils.write_anomalies(join(folder, DEFAULT_FILE_NAME), found[split])
-            for line in validation.plain_words(split, found[split], fail_on_drift=fail_on_drift):
+            for line in validation.plain_words(split, found[split]):
                 print(line, flush=True)  # noqa: T201 (the step's log)
-        refusals = {
-            split: validation.refusal({split: each}, fail_on_drift=fail_on_drift)
-            for split, each in found.items()
-        }
+                severity, _, words = line.partition(": ")
+                if severity == "warning":
+                    warnings.append(words)
+        if warnings:
+            anomalies.set_string_custom_property(
+                WARNINGS_PROPERTY, json.dumps(warnings[:_MOST_WARNINGS])
+            )
+        refusals = {split: validation.refusal({split: each}) for split, each in found.items()}
         # As TFX's own ExampleValidator does for each split.
         anomalies.set_json_value_custom_property(
             ARTIFACT_PROPERTY_BLESSED_KEY, {split: int(not refusals[split]) for split in refusals}
         )
-        refusal = validation.refusal(found, fail_on_drift=fail_on_drift)
+        refusal = validation.refusal(found)
         if not refusal or not exec_properties[FAIL_ON_ANOMALIES_KEY]:
             return
         if exec_properties[RAISE_KEY]:

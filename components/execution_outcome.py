@@ -27,6 +27,9 @@ PARAMETERS_PROPERTY = "run_parameters"
 #: Custom property of an artifact: why a step that has made it stops the run, in one line.
 REFUSAL_PROPERTY = "refusal"
 
+#: Custom property of anomalies: JSON list of the warnings among them, a line each.
+WARNINGS_PROPERTY = "warnings"
+
 _SUCCEEDED = (Execution.CACHED, Execution.COMPLETE)
 _OUTPUTS = (Event.OUTPUT, Event.INTERNAL_OUTPUT)
 

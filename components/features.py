@@ -50,8 +50,8 @@ MISSING_ZIP_ID = 10**ZIP_PREFIX_LENGTH
 #: Ids of the narrative's words; id 0 is left for padding.
 TOKEN_BUCKETS = 2**14
 
-#: A narrative counts up to here, in characters and then in words. The longest complaints run
-#: to tens of thousands of characters, and one of them would set the size of its whole batch.
+#: A narrative counts up to here, in characters and then in distinct words. The longest complaints
+#: run to tens of thousands of characters, and one of them would set the size of its whole batch.
 MAX_NARRATIVE_CHARACTERS = 4_000
 MAX_NARRATIVE_TOKENS = 400
 

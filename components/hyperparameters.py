@@ -28,8 +28,10 @@ class Hyperparameters:
         hidden_layers: Dense layers; each has half the units of the one before.
         dropout: Share of activations that are dropped in training.
         l2: Weight of the L2 penalty on embeddings and dense layers of the deep part.
-        linear_l2: L2 penalty on the linear part over the whole train split, which is 1/C of
-            scikit-learn's LogisticRegression: the fewer the examples, the more it counts.
+        linear_l2: L2 penalty on the categories' weights in the linear part over the whole train
+            split, which is 1/C of scikit-learn's LogisticRegression: the fewer the examples, the
+            more it counts.
+        text_l2: The same on the words' weights.
         patience: Evaluations without a better AUC before training stops; ten are made.
         seed: Seed of weights, dropout and shuffling.
     """
@@ -43,7 +45,8 @@ class Hyperparameters:
     hidden_layers: int = 2
     dropout: float = 0.3
     l2: float = 3e-4
-    linear_l2: float = 2.0
+    linear_l2: float = 5.0
+    text_l2: float = 40.0
     patience: int = 6
     seed: int = 20170422
 
@@ -83,6 +86,22 @@ class Hyperparameters:
         return cls(**overrides)
 
 
+#: Where a Tuner looks for numbers: the least and the largest, on a logarithmic scale.
+TUNED_RANGES: Mapping[str, tuple[float, float]] = {
+    "learning_rate": (5e-4, 1e-2),
+    "linear_learning_rate": (5e-3, 1e-1),
+    "l2": (1e-5, 1e-2),
+    "linear_l2": (0.3, 30.0),
+    "text_l2": (3.0, 300.0),
+}
+
+#: What it chooses among for the others.
+TUNED_CHOICES: Mapping[str, tuple[int | float, ...]] = {
+    "dropout": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "embedding_dim": (4, 8, 16, 32),
+    "hidden_units": (16, 32, 64, 128),
+}
+
 #: The least value that is valid, and the first above it that is not.
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "batch_size": (1, 2**16),
@@ -95,6 +114,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "dropout": (0, 1),
     "l2": (0, 10),
     "linear_l2": (0, 1e6),
+    "text_l2": (0, 1e6),
     "patience": (1, 1_000),
     "seed": (0, 2**31),
 }

@@ -70,8 +70,8 @@ def build_model(
             metrics that need one.
         positive_rate: Share of disputed complaints; the model begins by answering it. ``None``
             begins at one half.
-        train_examples: Examples of the train split, over which ``linear_l2`` is spread; ``None``
-            leaves that penalty out.
+        train_examples: Examples of the train split, over which ``linear_l2`` and ``text_l2`` are
+            spread; ``None`` leaves those penalties out.
         decay_steps: Steps in which the learning rates fall to 0 along a cosine; ``None`` keeps
             them.
 
@@ -85,10 +85,11 @@ def build_model(
     # Adam's step is the same whatever the gradient's scale, so a factor on the linear logit is one
     # on its learning rate.
     faster = hyperparameters.linear_learning_rate / hyperparameters.learning_rate
-    linear_penalty = None
+    linear_penalty = text_penalty = None
     if train_examples is not None:
-        linear_penalty = keras.regularizers.L2(
-            hyperparameters.linear_l2 / (2 * train_examples) * faster**2
+        linear_penalty, text_penalty = (
+            keras.regularizers.L2(weight / (2 * train_examples) * faster**2)
+            for weight in (hyperparameters.linear_l2, hyperparameters.text_l2)
         )
     inputs: dict[str, Any] = {}
     linear, deep = [], []
@@ -114,14 +115,12 @@ def build_model(
     name = features.transformed_name(features.NARRATIVE_KEY)
     if text_encoder.kind == "hashed":
         narrative = inputs[name] = keras.Input((None,), name=name, dtype="int64")
-        # As in a TF-IDF vector of length 1, a word counts for less in a long text, but many
-        # words together for more.
         word_weights = HashedTextEncoder(
             features.TOKEN_BUCKETS,
             1,
-            combiner="sqrtn",
+            combiner="sum",
             embeddings_initializer="zeros",
-            embeddings_regularizer=linear_penalty,
+            embeddings_regularizer=text_penalty,
             name=f"{features.NARRATIVE_KEY}{LINEAR_SUFFIX}",
         )
         linear.append(word_weights(narrative))
@@ -136,7 +135,7 @@ def build_model(
             1,
             use_bias=False,
             kernel_initializer="zeros",
-            kernel_regularizer=linear_penalty,
+            kernel_regularizer=text_penalty,
             name=f"{features.NARRATIVE_KEY}{LINEAR_SUFFIX}",
         )
         linear.append(text_weights(text))
@@ -201,8 +200,7 @@ class HashedTextEncoder(keras.layers.Layer):
         Args:
             buckets: Ids of words.
             dim: Dimensions of an embedding.
-            combiner: ``mean``, or ``sqrtn`` for the sum over the root of the number of words,
-                as in ``tf.nn.embedding_lookup_sparse``.
+            combiner: ``mean`` or ``sum``, as in ``tf.nn.embedding_lookup_sparse``.
             embeddings_initializer: How the embeddings begin.
             embeddings_regularizer: Penalty on the embeddings.
             **kwargs: Arguments of every Keras layer.
@@ -217,7 +215,7 @@ class HashedTextEncoder(keras.layers.Layer):
         )
         self._combine = {
             "mean": tf.sparse.segment_mean,
-            "sqrtn": tf.sparse.segment_sqrt_n,
+            "sum": tf.sparse.segment_sum,
         }[combiner]
         self._dim = dim
 

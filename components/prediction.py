@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import pathlib
+import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -64,11 +65,21 @@ class SavedModel:
         try:
             # Kept: its variables live as long as it.
             self._model = tf.saved_model.load(str(path))
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise RunError(f"{path}: cannot be loaded: {_line(error)}") from error
-        if _SIGNATURE not in self._model.signatures:
+        except Exception as error:  # (a damaged one may raise anything)
+            raise RunError(
+                f"{path}: cannot be loaded ({type(error).__name__}: {_line(error)}); it is damaged "
+                "or no SavedModel; name another"
+            ) from error
+        signatures = getattr(self._model, "signatures", {})
+        if _SIGNATURE not in signatures:
             raise RunError(f"{path}: has no signature {_SIGNATURE}; name a model of this pipeline")
-        self._signature = self._model.signatures[_SIGNATURE]
+        self._signature = signatures[_SIGNATURE]
+        _, inputs = self._signature.structured_input_signature
+        if set(inputs) != set(TEXT_COLUMNS):
+            raise RunError(
+                f"{path}: its signature {_SIGNATURE} takes {', '.join(sorted(inputs)) or 'nothing'}"
+                f" instead of {', '.join(TEXT_COLUMNS)}; name a model of this pipeline"
+            )
         self._path = path
 
     def predict(self, columns: Mapping[str, Sequence[str]]) -> tuple[list[float], list[int]]:
@@ -101,12 +112,17 @@ class ModelServer:
         Raises:
             RunError: If it is not such an address.
         """
-        if not url.startswith(("http://", "https://")) or "/v1/models/" not in url:
+        parts = urllib.parse.urlsplit(url)
+        # What comes before the host may be a password, which no message must hold.
+        host = parts.netloc.rpartition("@")[2]
+        self._shown = parts._replace(netloc=host, query="", fragment="").geturl()
+        if parts.scheme not in ("http", "https") or not host or "/v1/models/" not in parts.path:
             raise RunError(
-                f"{url}: is not the address of a model, such as "
+                f"{self._shown}: is not the address of a model, such as "
                 "http://localhost:8501/v1/models/complaints"
             )
-        self._url = f"{url.rstrip('/').removesuffix(':predict')}:predict"
+        path = f"{parts.path.rstrip('/').removesuffix(':predict')}:predict"
+        self._url = parts._replace(path=path).geturl()
 
     def predict(self, columns: Mapping[str, Sequence[str]]) -> tuple[list[float], list[int]]:
         """Returns probabilities and decisions for complaints."""
@@ -117,18 +133,18 @@ class ModelServer:
             )
             body = answer.json()
         except requests.exceptions.JSONDecodeError as error:
-            raise RunError(f"{self._url}: answered {answer.status_code} without JSON") from error
+            raise RunError(f"{self._shown}: answered {answer.status_code} without JSON") from error
         except requests.exceptions.RequestException as error:
             raise RunError(
-                f"{self._url}: does not answer ({type(error).__name__}); is the server there?"
+                f"{self._shown}: does not answer ({type(error).__name__}); is the server there?"
             ) from error
         if answer.status_code != requests.codes.ok:
             reason = body.get("error") if isinstance(body, dict) else None
-            raise RunError(f"{self._url}: answered {answer.status_code}: {_line(reason or body)}")
+            raise RunError(f"{self._shown}: answered {answer.status_code}: {_line(reason or body)}")
         outputs = body.get("outputs") if isinstance(body, dict) else None
         if not isinstance(outputs, dict):
-            raise RunError(f"{self._url}: the answer has no 'outputs'; is it TensorFlow Serving?")
-        return _read_answer(outputs, self._url)
+            raise RunError(f"{self._shown}: the answer has no 'outputs'; is it TensorFlow Serving?")
+        return _read_answer(outputs, self._shown)
 
 
 def model_folder(path: pathlib.Path) -> pathlib.Path:

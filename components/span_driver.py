@@ -11,7 +11,7 @@ from typing import Any
 from absl import logging
 from google.protobuf import json_format
 from tfx.components.example_gen import driver, utils
-from tfx.dsl.io import fileio
+from tfx.dsl.io import fileio, filesystem
 from tfx.orchestration import data_types
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto import example_gen_pb2, range_config_pb2
@@ -70,18 +70,34 @@ class Driver(driver.FileBasedDriver):
         )
         (split,) = config.splits
         pattern = InputPattern(split.pattern)
-        if not pattern.has_spans:
-            return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
         folder = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        wanted = exec_properties.get(standard_component_specs.RANGE_CONFIG_KEY) or ""
         try:
-            found = find_window(folder, pattern, span_range(wanted))
+            if not pattern.has_spans:
+                return super().resolve_exec_properties(
+                    exec_properties, pipeline_info, component_info
+                )
+            return self._with_spans(exec_properties, folder, config, pattern)
         except InputDataError as error:
-            return exec_properties | {
-                utils.SPAN_PROPERTY_NAME: 0,
-                utils.VERSION_PROPERTY_NAME: None,
-                SPAN_PROBLEM_PROPERTY: str(error),
-            }
+            problem = str(error)
+        except filesystem.NotFoundError as error:
+            # A link that leads nowhere, or a file that somebody has just removed.
+            problem = f"data-root '{folder}': a file in it cannot be read: {error.__cause__}"
+        return exec_properties | {
+            utils.SPAN_PROPERTY_NAME: 0,
+            utils.VERSION_PROPERTY_NAME: None,
+            SPAN_PROBLEM_PROPERTY: problem,
+        }
+
+    def _with_spans(
+        self,
+        exec_properties: dict[str, Any],
+        folder: str,
+        config: example_gen_pb2.Input,
+        pattern: InputPattern,
+    ) -> dict[str, Any]:
+        (split,) = config.splits
+        wanted = exec_properties.get(standard_component_specs.RANGE_CONFIG_KEY) or ""
+        found = find_window(folder, pattern, span_range(wanted))
         newest = found.newest
         split.pattern = newest.pattern
         exec_properties[standard_component_specs.INPUT_CONFIG_KEY] = proto_utils.proto_to_json(

@@ -19,7 +19,8 @@ FIRST_SPAN_PROPERTY = "first_span"
 SPAN_PROPERTY = "span"
 
 _SPEC = re.compile(r"\{([^{}]*)\}")
-_NUMBER = re.compile(r"(SPAN|VERSION)(?::0*([1-9][0-9]?))?")
+# A protocol buffer holds nine digits of a span's number.
+_NUMBER = re.compile(r"(SPAN|VERSION)(?::0*([1-9]))?")
 _DATE_DIGITS = {"YYYY": 4, "MM": 2, "DD": 2}
 _LITERAL = re.compile(r"[A-Za-z0-9_.=+,@ /*?-]*")
 _EPOCH = datetime.date(1970, 1, 1)
@@ -193,7 +194,6 @@ def _regex(text: str) -> str:
         parts.append(_literal_regex(text[end : spec.start()]))
         name, _, width = spec.group(1).partition(":")
         digits = _DATE_DIGITS.get(name) or (int(width) if width else None)
-        # A protocol buffer holds 31 bits of a span's number.
         parts.append(f"(?P<{name}>[0-9]{{{digits or '1,9'}}})")
         end = spec.end()
     return "".join(parts) + _literal_regex(text[end:])

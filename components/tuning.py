@@ -13,7 +13,12 @@ from tfx.components.tuner.component import TunerFnResult
 
 from components import input_data
 from components.errors import RunError
-from components.hyperparameters import MONITORED_METRIC, Hyperparameters
+from components.hyperparameters import (
+    MONITORED_METRIC,
+    TUNED_CHOICES,
+    TUNED_RANGES,
+    Hyperparameters,
+)
 from components.training import TrainerConfig, train
 
 
@@ -81,17 +86,13 @@ def search_space(settings: Hyperparameters) -> keras_tuner.HyperParameters:
         settings: The settings' hyperparameters, which are the defaults.
     """
     space = keras_tuner.HyperParameters()
-    for name, least, most in (
-        ("learning_rate", 5e-4, 1e-2),
-        ("linear_learning_rate", 5e-3, 1e-1),
-        ("l2", 1e-5, 1e-2),
-        ("linear_l2", 0.3, 30.0),
-    ):
+    for name, (least, most) in TUNED_RANGES.items():
         default = min(max(getattr(settings, name), least), most)
         space.Float(name, least, most, sampling="log", default=default)
-    space.Float("dropout", 0.0, 0.6, step=0.1)
-    space.Choice("embedding_dim", [4, 8, 16, 32])
-    space.Choice("hidden_units", [16, 32, 64, 128])
+    for name, choices in TUNED_CHOICES.items():
+        default = getattr(settings, name)
+        # KerasTuner takes the first where the settings' own is not among them.
+        space.Choice(name, list(choices), default=default if default in choices else None)
     return space
 
 

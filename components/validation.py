@@ -5,7 +5,7 @@ asked for, since data may well change. Values outside a domain, within the share
 ``min_domain_mass`` allows, are warnings; TFDV says nothing of them.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias
 
 import tensorflow_data_validation as tfdv
@@ -14,6 +14,7 @@ from tensorflow_data_validation.api.validation_api import validate_statistics_in
 from tensorflow_data_validation.api.validation_options import ValidationOptions
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from components.charts.anomalies import WARNING_ENDING, severity_of
 from components.charts.text import short
 
 #: The schema's environments; the label is absent in the latter.
@@ -31,6 +32,8 @@ _COMPARED = (
     _Info.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
     _Info.COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH,
 )
+
+_TOLERATED = " within the share that the schema allows"
 
 #: How many anomalies the line of a refusal names.
 _SHOWN = 5
@@ -73,11 +76,26 @@ def validate(
         validation_options=ValidationOptions(severity_overrides=overrides),
     )
     strictly = tfdv.validate_statistics(statistics, without_tolerance(schema), environment=known)
+    for info in found.anomaly_info.values():
+        if info.severity == _Info.ERROR and not fail_on_drift:
+            _mark_warnings(reason for reason in info.reason if reason.type in _COMPARED)
     for name, info in strictly.anomaly_info.items():
-        if name not in found.anomaly_info:
+        known_kinds = {reason.type for reason in found.anomaly_info[name].reason}
+        tolerated = [reason for reason in info.reason if reason.type not in known_kinds]
+        for reason in tolerated:
+            reason.short_description += _TOLERATED
+        if known_kinds:
+            _mark_warnings(tolerated)
+            found.anomaly_info[name].reason.extend(tolerated)
+        else:
             info.severity = _Info.WARNING
             found.anomaly_info[name].CopyFrom(info)
     return found
+
+
+def _mark_warnings(reasons: Iterable[Any]) -> None:
+    for reason in reasons:
+        reason.short_description += WARNING_ENDING
 
 
 def without_tolerance(schema: schema_pb2.Schema) -> schema_pb2.Schema:
@@ -89,12 +107,11 @@ def without_tolerance(schema: schema_pb2.Schema) -> schema_pb2.Schema:
     return strict
 
 
-def refusal(found: Mapping[str, anomalies_pb2.Anomalies], *, fail_on_drift: bool) -> str:
+def refusal(found: Mapping[str, anomalies_pb2.Anomalies]) -> str:
     """Says why the data must not be trained on.
 
     Args:
         found: The anomalies of each split, as ``validate`` has made them.
-        fail_on_drift: Whether drift and skew stop the run.
 
     Returns:
         One line; empty where no anomaly is an error.
@@ -104,7 +121,7 @@ def refusal(found: Mapping[str, anomalies_pb2.Anomalies], *, fail_on_drift: bool
     for split, anomalies in found.items():
         for feature, info in _infos(anomalies):
             for reason in info.reason:
-                if _severity(info, reason, fail_on_drift) == _Info.ERROR:
+                if severity_of(info, reason) == _Info.ERROR:
                     kinds.add(reason.type)
                     errors.setdefault((feature, _words(reason)), []).append(short(split))
     if not errors:
@@ -117,23 +134,14 @@ def refusal(found: Mapping[str, anomalies_pb2.Anomalies], *, fail_on_drift: bool
     return f"the data do not fit the schema: {'; '.join(lines[:_SHOWN])}{more}; {_mend(kinds)}"
 
 
-def plain_words(
-    split: str, anomalies: anomalies_pb2.Anomalies, *, fail_on_drift: bool
-) -> list[str]:
+def plain_words(split: str, anomalies: anomalies_pb2.Anomalies) -> list[str]:
     """Returns a line for each anomaly of a split, warnings among them."""
     lines = []
     for feature, info in _infos(anomalies):
         for reason in info.reason:
-            severity = _Info.Severity.Name(_severity(info, reason, fail_on_drift)).lower()
+            severity = _Info.Severity.Name(severity_of(info, reason)).lower()
             lines.append(f"{severity}: {short(feature)} in {short(split)}: {_words(reason)}")
     return lines
-
-
-def _severity(info: anomalies_pb2.AnomalyInfo, reason: Any, fail_on_drift: bool) -> int:
-    """Returns a reason's own severity: TFDV has only that of the worst of a feature."""
-    if reason.type in _COMPARED and not fail_on_drift:
-        return _Info.WARNING
-    return info.severity
 
 
 def _infos(anomalies: anomalies_pb2.Anomalies) -> list[tuple[str, anomalies_pb2.AnomalyInfo]]:
@@ -148,7 +156,8 @@ def _words(reason: Any) -> str:
         return "some examples have no value, which the schema requires"
     description = " ".join(reason.description.split()).rstrip(". ")
     if reason.type not in _COMPARED:
-        description = f"{reason.short_description}: {description}"
+        heading = reason.short_description.removesuffix(WARNING_ENDING)
+        description = f"{heading}: {description}"
     return short(description, _DESCRIPTION_LENGTH)
 
 

@@ -119,7 +119,11 @@ def validate(package: pathlib.Path, as_json: bool) -> None:
     "are files.  [NAME=DIR]",
 )
 @click.option(
-    "--param", "parameters", type=NameValue(), multiple=True, help="Value of a run parameter."
+    "--param",
+    "parameters",
+    type=NameValue(may_be_empty=True),
+    multiple=True,
+    help="Value of a run parameter.",
 )
 @click.option(
     "--max-parallel",

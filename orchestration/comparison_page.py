@@ -53,10 +53,12 @@ def comparison_page(comparison: Comparison, width: int) -> Group:
         parts.append(_table(rows, columns[start : start + fit], longest, has_difference))
     if not has_difference and any(metric.best for metric in comparison.metrics):
         parts.append(Text("* the best of its row"))
+    if comparison.caution:
+        parts.append(Text(comparison.caution, style="yellow"))
     if not comparison.metrics:
         parts.append(Text("none of these runs has metrics: they come from its evaluation"))
     if not comparison.parameters and any(view.parameters for view in runs):
-        parts.append(Text("all parameters are the same; --all shows them"))
+        parts.append(Text("all run parameters are the same; --all shows them"))
     return Group(*parts)
 
 

@@ -6,9 +6,16 @@ import click
 
 
 class NameValue(click.ParamType):
-    """``NAME=VALUE``."""
+    """``NAME=VALUE``.
+
+    Args:
+        may_be_empty: Whether ``NAME=`` stands for an empty value.
+    """
 
     name = "NAME=VALUE"
+
+    def __init__(self, *, may_be_empty: bool = False) -> None:
+        self._may_be_empty = may_be_empty
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -17,7 +24,7 @@ class NameValue(click.ParamType):
         if isinstance(value, tuple):
             return value
         name, separator, text = value.partition("=")
-        if not separator or not name or not text:
+        if not separator or not name or not (text or self._may_be_empty):
             self.fail(f"'{value}' is not NAME=VALUE", param, ctx)
         return name, text
 

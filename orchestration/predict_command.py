@@ -72,6 +72,8 @@ def predict(
         raise click.UsageError("name either MODEL or --url")
     if not path.is_file():
         raise InputDataError(f"{path}: there is no such file")
+    if out is not None and out.exists() and out.samefile(path):
+        raise InputDataError(f"--out {out}: is the file that is read; name another")
     predictor = _model(model, url, home)
     auc = StreamingAuc()
     rows = 0
@@ -134,6 +136,12 @@ def _written(out: pathlib.Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
+    if out.exists() and not out.is_file():
+        # Such as /dev/null or a pipe, which nothing must replace.
+        with out.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        return
+    out = out.resolve()
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:

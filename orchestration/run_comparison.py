@@ -20,6 +20,9 @@ _CALIBRATION = "calibration"
 #: Values that differ by less are equal: the same model may differ so much from run to run.
 _ROUNDING = 1e-9
 
+#: Metrics that differ where the complaints differ that the models were evaluated on.
+_OF_DATA = ("example_count", "span")
+
 _T = TypeVar("_T")
 
 
@@ -121,6 +124,16 @@ class Comparison:
     runs: tuple[RunView, ...]
     metrics: tuple[Metric, ...]
     parameters: tuple[Parameter, ...]
+
+    @property
+    def caution(self) -> str:
+        """What a reader of the metrics must know; empty if nothing."""
+        if all(metric.are_equal for metric in self.metrics if metric.name in _OF_DATA):
+            return ""
+        return (
+            "The models were evaluated on different complaints: a better metric may come from "
+            "easier ones."
+        )
 
 
 def compare(views: Sequence[RunView], *, all_parameters: bool = False) -> Comparison:

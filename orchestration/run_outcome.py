@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 _AUC = "auc"
 
+#: How many of the data's warnings a table has room for.
+_SHOWN_WARNINGS = 3
+
 
 def outcome_rows(view: "RunView") -> list[tuple[str, str]]:
     """Returns what a run's user wants to know first, as far as it is known.
@@ -26,6 +29,13 @@ def outcome_rows(view: "RunView") -> list[tuple[str, str]]:
     if view.retries and (seconds := view.attempt_seconds) is not None:
         attempts = f"{duration(seconds)} in {len(view.attempts)} attempts"
         rows.append(("time without waits", attempts))
+    if spans := result.get("spans"):
+        first, last = (f"{number:.0f}" for number in (spans["first_span"], spans["span"]))
+        rows.append(("spans", last if first == last else f"{first} to {last}"))
+    if warnings := result.get("warnings"):
+        more = len(warnings) - _SHOWN_WARNINGS
+        words = [*warnings[:_SHOWN_WARNINGS], *([f"and {more} more"] if more > 0 else [])]
+        rows.append(("data", f"warning: {'; '.join(map(str, words))}"))
     if auc := auc_text(view):
         rows.append(("AUC", auc))
     if isinstance(result.get("blessed"), bool):

@@ -8,6 +8,7 @@ import typing
 
 import pytest
 
+from components.hyperparameters import TUNED_CHOICES, TUNED_RANGES, Hyperparameters
 from pipelines.settings import (
     BeamSettings,
     DataflowSettings,
@@ -50,10 +51,38 @@ OPTIONAL_SECTIONS = {
     "google_cloud.vertex_serving": VertexServingSettings,
 }
 LISTS = {"secret_variables": SecretVariable, "secret_files": SecretFiles}
-TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
+TABLES = ("settings", "hyperparameters")
 
 
-def table() -> str:
+def place_of(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+
+
+def table(name: str) -> str:
+    header, rows = {
+        "settings": (("setting", "default", "meaning"), settings_rows),
+        "hyperparameters": (
+            ("hyperparameter", "default", "meaning", "where a Tuner looks"),
+            hyperparameter_rows,
+        ),
+    }[name]
+    lines = ["", f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    lines += [f"| {' | '.join(row)} |" for row in rows()]
+    return "\n".join([*lines, "", ""])
+
+
+def hyperparameter_rows() -> list[tuple[str, ...]]:
+    about = descriptions(Hyperparameters)
+    rows = []
+    for field in dataclasses.fields(Hyperparameters):
+        tuned = ", ".join(map(str, TUNED_CHOICES.get(field.name, ())))
+        if field.name in TUNED_RANGES:
+            tuned = "{} to {}".format(*TUNED_RANGES[field.name])
+        rows.append((f"`{field.name}`", default(field.default), about[field.name], tuned))
+    return rows
+
+
+def settings_rows() -> list[tuple[str, ...]]:
     settings = Settings()
     rows = []
     for field in dataclasses.fields(Settings):
@@ -76,9 +105,7 @@ def table() -> str:
             names = ", ".join(f"`{inner.name}`" for inner in dataclasses.fields(Toleration))
             about += f" A list of entries with {names}."
         rows.append((f"COMPONENT.{field.name}", getattr(pod, field.name), about))
-    lines = ["", "| setting | default | meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | {default(value)} | {about} |" for name, value, about in rows]
-    return "\n".join([*lines, "", ""])
+    return [(f"`{name}`", default(value), about) for name, value, about in rows]
 
 
 def section_rows(section: str, kind: type, given: typing.Any) -> list[tuple[str, typing.Any, str]]:
@@ -115,13 +142,14 @@ def descriptions(kind: type) -> dict[str, str]:
 
 
 @pytest.mark.golden
-def test_the_table_of_settings_is_true(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("name", TABLES)
+def test_the_tables_of_settings_are_true(name: str, request: pytest.FixtureRequest) -> None:
     text = SETTINGS.read_text(encoding="utf-8")
     if request.config.getoption("--rewrite-golden"):
-        text = TABLE.sub(lambda _: table(), text)
+        text = place_of(name).sub(lambda _: table(name), text)
         SETTINGS.write_text(text, encoding="utf-8")
 
-    assert TABLE.search(text)[0] == table(), "run `make golden`"  # type: ignore[index]
+    assert place_of(name).search(text)[0] == table(name), "run `make golden`"  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

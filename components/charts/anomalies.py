@@ -15,6 +15,10 @@ from components.charts.text import counted, number_cell, short
 
 FILE_NAME = "SchemaDiff.pb"
 
+#: What the short description of a warning ends with whose feature has an error as well: TFDV keeps
+#: one severity for all that it finds in a feature.
+WARNING_ENDING = " (warning)"
+
 _ROWS = 60
 
 _DESCRIPTION_LENGTH = 1_000
@@ -96,6 +100,13 @@ def anomaly_blocks(found: _Anomalies) -> list[Block]:
     return blocks
 
 
+def severity_of(info: anomalies_pb2.AnomalyInfo, reason: Any) -> int:
+    """Returns the severity of one of the reasons that TFDV has for an anomaly."""
+    if reason.short_description.endswith(WARNING_ENDING):
+        return anomalies_pb2.AnomalyInfo.WARNING
+    return info.severity
+
+
 def _rows(split: str, anomalies: anomalies_pb2.Anomalies) -> Iterator[list[Cell]]:
     if anomalies.HasField("dataset_anomaly_info"):
         yield from _info_rows(split, "(data set)", anomalies.dataset_anomaly_info)
@@ -105,14 +116,13 @@ def _rows(split: str, anomalies: anomalies_pb2.Anomalies) -> Iterator[list[Cell]
 
 
 def _info_rows(split: str, feature: str, info: Any) -> Iterator[list[Cell]]:
-    severity = anomalies_pb2.AnomalyInfo.Severity.Name(info.severity)
     # Where there are several reasons, TFDV calls the whole "Multiple errors".
     for reason in info.reason or [info]:
         yield [
             split,
             short(feature) or "(data set)",
-            severity,
-            short(reason.short_description),
+            anomalies_pb2.AnomalyInfo.Severity.Name(severity_of(info, reason)),
+            short(reason.short_description.removesuffix(WARNING_ENDING)),
             short(reason.description, _DESCRIPTION_LENGTH),
         ]
 

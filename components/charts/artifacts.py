@@ -39,6 +39,10 @@ def section_kinds() -> Mapping[str, _Make]:
     def pushed(artifacts: Mapping[str, Artifact]) -> Section:
         artifact = artifacts["PushedModel"]
         properties = artifact.custom_properties
+        # Pusher leaves an artifact all the same where the model was not blessed.
+        if properties["pushed"].int_value != 1:
+            anchor, title = _TITLES["PushedModel"]
+            return Section(id=anchor, title=title, blocks=[Note(text="No model was pushed.")])
         destination = properties["pushed_destination"].string_value
         if not _GOOGLE_CLOUD_MODEL.match(destination):
             return model_section(destination)

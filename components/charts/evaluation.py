@@ -38,12 +38,14 @@ from components.charts.intervals import (
 from components.charts.section import Block, Cell, Chart, Note, Section, Table
 from components.charts.text import counted, number_cell, number_text, short
 from components.charts.thresholds import Check, checks, missing_slices
+from components.spans import FIRST_SPAN_PROPERTY, SPAN_PROPERTY
 
 #: The most rows of a table, and columns of metrics.
 _ROWS, _METRICS = 60, 12
 
 #: Metrics that are no measure of quality.
 _COUNTS = ("example_count", "weighted_example_count")
+_SPANS = (FIRST_SPAN_PROPERTY, SPAN_PROPERTY)
 
 _AUC = "auc"
 
@@ -181,10 +183,10 @@ def metric_cell(name: str, value: float | None) -> Cell:
     """Returns a metric as a table's cell: counts are whole numbers, all others are not.
 
     Args:
-        name: Name of the metric.
+        name: Name of the metric, or of the first or last span, which stand beside them.
         value: Its value, or a difference of two.
     """
-    if value is None or name in _COUNTS or not math.isfinite(value):
+    if value is None or name in (*_COUNTS, *_SPANS) or not math.isfinite(value):
         return number_cell(value)
     return float(value)
 

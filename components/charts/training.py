@@ -7,7 +7,7 @@ from plotly import graph_objects
 
 from components.charts import style
 from components.charts.files import ArtifactError, exists, join, read_bytes
-from components.charts.section import Block, Chart, Note, Section, Table, label
+from components.charts.section import Block, Cell, Chart, Note, Section, Table, label
 from components.charts.text import counted, number_cell, number_text, short
 from components.errors import InputDataError
 from components.hyperparameters import MONITORED_METRIC
@@ -57,7 +57,10 @@ def record_blocks(uri: str) -> list[Block]:
     except InputDataError as error:
         return [Note(text=short(str(error), 1_000), level="warning")]
     where = "kept in memory" if record.cached else "read anew at each pass"
-    rows = [[short(name), number_cell(value)] for name, value in record.hyperparameters.items()]
+    # As they are written in settings.
+    rows: list[list[Cell]] = [
+        [short(name), str(value)] for name, value in record.hyperparameters.items()
+    ]
     return [
         Table(
             title="Hyperparameters",

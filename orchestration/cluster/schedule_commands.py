@@ -49,7 +49,11 @@ def schedule() -> None:
 @click.option("--start", metavar="TIME", help="When to begin, such as 2026-12-01T06:00+01:00.")
 @click.option("--end", metavar="TIME", help="When to end.")
 @click.option(
-    "--param", "parameters", type=NameValue(), multiple=True, help="Value of a run parameter."
+    "--param",
+    "parameters",
+    type=NameValue(may_be_empty=True),
+    multiple=True,
+    help="Value of a run parameter.",
 )
 @click.option("--experiment", default="Default", show_default=True, help="Experiment of the runs.")
 @click.option(

@@ -8,6 +8,7 @@ import ml_metadata
 
 from components.errors import MetadataError
 from components.execution_outcome import (
+    WARNINGS_PROPERTY,
     is_of_resolver,
     newest_execution,
     output_artifacts,
@@ -41,8 +42,8 @@ def run_result(
     Returns:
         As far as the run came: ``evaluation`` (URI), ``blessed``, ``metrics``, ``thresholds``
         with what was measured, ``missed`` (those not reached, in words), ``pushed``,
-        ``pushed_model`` (where the model was pushed to), and ``spans`` (``first_span`` and
-        ``span``, where the input has spans).
+        ``pushed_model`` (where the model was pushed to), ``spans`` (``first_span`` and ``span``,
+        where the input has spans), and ``warnings`` (ExampleValidator's, in words).
 
     Raises:
         MetadataError: If the store does not answer.
@@ -69,6 +70,8 @@ def _add(result: dict[str, Any], artifact: Any) -> None:
     properties = artifact.custom_properties
     if artifact.type == "Examples" and (spans := span_numbers(artifact)):
         result["spans"] = spans
+    elif artifact.type == "ExampleAnomalies" and WARNINGS_PROPERTY in properties:
+        result["warnings"] = json.loads(properties[WARNINGS_PROPERTY].string_value)
     elif artifact.type == "ModelEvaluation":
         result["evaluation"] = artifact.uri
     elif artifact.type == "ModelBlessing":

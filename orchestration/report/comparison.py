@@ -124,7 +124,10 @@ def _metrics_section(comparison: Comparison) -> Section:
         decimals=dict.fromkeys(numbers, 4),
         note="The best calibration, mean prediction over mean label, is the one nearest to 1.",
     )
-    return Section(id="metrics", title="Metrics", blocks=[*_chart(comparison), table])
+    cautions: list[Block] = []
+    if comparison.caution:
+        cautions.append(Note(text=comparison.caution, level="warning"))
+    return Section(id="metrics", title="Metrics", blocks=[*cautions, *_chart(comparison), table])
 
 
 def _chart(comparison: Comparison) -> list[Block]:
@@ -148,7 +151,7 @@ def _chart(comparison: Comparison) -> list[Block]:
 
 
 def _parameters_section(comparison: Comparison) -> Section:
-    blocks: list[Block] = [Note(text="All parameters are the same.", level="good")]
+    blocks: list[Block] = [Note(text="All run parameters are the same.", level="good")]
     if comparison.parameters:
         rows = [(item.name, *item.values) for item in comparison.parameters]
         blocks = [

@@ -18,6 +18,9 @@ _FLAG_SETTINGS = {
 
 _MAX_TRIALS = 1_000
 
+#: TFX's TrainArgs hold 32 bits.
+_MAX_STEPS = 2**31 - 1
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BeamSettings:
@@ -90,10 +93,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for name in ("train_steps", "eval_steps"):
-            require(
-                getattr(self, name) >= 1,
-                f"training.{name}: {getattr(self, name)} is not a number of batches; use 1 or more",
-            )
+            _require_steps(f"training.{name}", getattr(self, name))
         require_not_negative("training.cache_megabytes", self.cache_megabytes)
         require_one_of("training.text_encoder", self.text_encoder, ("hashed", "hub"))
         require(
@@ -135,10 +135,7 @@ class TuningSettings:
             0 <= self.trials <= _MAX_TRIALS,
             f"tuning.trials: {self.trials} is not 0 to {_MAX_TRIALS}",
         )
-        require(
-            self.train_steps >= 1,
-            f"tuning.train_steps: {self.train_steps} is not a number of batches; use 1 or more",
-        )
+        _require_steps("tuning.train_steps", self.train_steps)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -176,3 +173,10 @@ class EvaluationSettings:
             self.min_slice_examples >= 1,
             f"evaluation.min_slice_examples: {self.min_slice_examples} is not 1 or more",
         )
+
+
+def _require_steps(key: str, steps: int) -> None:
+    require(
+        1 <= steps <= _MAX_STEPS,
+        f"{key}: {steps} is not a number of batches; use 1 to {_MAX_STEPS}",
+    )

@@ -106,9 +106,13 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise SettingsError(f"--set {override}: write it as NAME=VALUE, such as trainer.memory=8G")
     try:
         value = _parse(text)
+    except (yaml.scanner.ScannerError, yaml.parser.ParserError, yaml.composer.ComposerError):
+        # A pattern such as {YYYY}-{MM}-{DD}/*.csv begins like a mapping.
+        value = text
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise SettingsError(
-            f"--set {override}: the value is not valid YAML; put it in quotes"
+            f"--set {override}: the value is not valid YAML; put it in quotes of its own, as in "
+            f"--set '{name}=\"{text}\"'"
         ) from error
     node = tree
     for section in sections:
@@ -138,10 +142,9 @@ def _structure(tree: dict[str, Any]) -> Settings:
         elif key in valid:
             known[key] = _shaped(value, _TYPES[key], key)
         else:
-            raise SettingsError(
-                f"{key}: unknown setting or component{suggestion(key, [*valid, *COMPONENT_KEYS])}; "
-                f"valid are {', '.join([*valid, *COMPONENT_KEYS])}"
-            )
+            names = [*valid, *COMPONENT_KEYS]
+            mend = suggestion(key, names) or f"; valid are {', '.join(names)}"
+            raise SettingsError(f"{key}: unknown setting or component{mend}")
     try:
         return _converter().structure(known, Settings)
     except ClassValidationError as error:
@@ -172,10 +175,8 @@ def _shaped(value: Any, kind: Any, place: str) -> Any:
         section = _of_shape(value, dict, place, noun)
         for key in section:
             if key not in hints:
-                raise SettingsError(
-                    f"{place}.{key}: unknown setting{suggestion(str(key), hints)}; valid are "
-                    f"{', '.join(hints)}"
-                )
+                mend = suggestion(str(key), hints) or f"; valid are {', '.join(hints)}"
+                raise SettingsError(f"{place}.{key}: unknown setting{mend}")
         return {key: _shaped(entry, hints[key], f"{place}.{key}") for key, entry in section.items()}
     if typing.get_origin(kind) is tuple:
         entries = _of_shape(value, list, place, f"a list; write [{_shown(value)}]")

@@ -111,9 +111,7 @@ def test_a_call_does_not_wait_for_longer_than_its_patience(tmp_path: pathlib.Pat
         store = connect(address, timeout_seconds=0.5)
 
     for call in (store.get_context_types, lambda: put_run_type(store, "after")):
-        with pytest.raises(
-            MetadataError, match=f"no metadata server answered at {address.authority}"
-        ):
+        with pytest.raises(MetadataError, match=f"server answered at {address.authority} within"):
             call()
 
 

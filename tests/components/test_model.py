@@ -70,7 +70,7 @@ def test_padding_does_not_change_an_answer_and_no_words_is_not_nan() -> None:
     assert short == pytest.approx(padded)
 
 
-@pytest.mark.parametrize(("combiner", "divisor"), [("mean", 2), ("sqrtn", 2**0.5)])
+@pytest.mark.parametrize(("combiner", "divisor"), [("mean", 2), ("sum", 1)])
 def test_hashed_words_are_combined(combiner: str, divisor: float) -> None:
     from components.model import HashedTextEncoder
 
@@ -85,7 +85,7 @@ def test_the_penalty_on_the_linear_part_is_that_of_a_logistic_regression() -> No
     from components.model import TextEncoder, build_model
 
     hyperparameters = Hyperparameters(
-        l2=0.0, linear_l2=4.0, learning_rate=0.1, linear_learning_rate=0.3
+        l2=0.0, text_l2=4.0, linear_l2=1.0, learning_rate=0.1, linear_learning_rate=0.3
     )
     model = build_model(hyperparameters, TextEncoder(), train_examples=50)
     words = model.get_layer(f"{NARRATIVE_KEY}_linear")

@@ -140,6 +140,22 @@ def test_an_address_that_is_no_models_is_refused(url: str) -> None:
         ModelServer(url)
 
 
+def test_no_message_holds_the_password_of_an_address(
+    server: Server, complaints: pathlib.Path
+) -> None:
+    server.status, server.body = 404, {"error": "gone"}
+    address = server.url.replace("http://", "http://me:hunter2@")
+
+    with pytest.raises(RunError) as answered:
+        list(predictions(complaints, ModelServer(f"{address}/v1/models/x"), batch_size=10))
+    with pytest.raises(RunError) as malformed:
+        ModelServer(f"{address}/x")
+
+    for error in (answered, malformed):
+        assert "hunter2" not in str(error.value)
+        assert "http://127.0.0.1:" in str(error.value)
+
+
 def test_the_newest_version_of_a_folder_is_taken(tmp_path: pathlib.Path) -> None:
     for name in ("9", "10", "temp"):
         (tmp_path / name).mkdir()

@@ -62,7 +62,9 @@ def test_a_narrative_becomes_words_without_redactions_amounts_and_punctuation() 
 def test_a_narrative_of_20000_characters_is_cut() -> None:
     from components.preprocessing import normalized_narrative, token_ids
 
-    ids = token_ids(normalized_narrative(["a " * 10_000, "été" * 7_000, ""]))
+    words = " ".join(map(str, range(7_000)))
+
+    ids = token_ids(normalized_narrative([words, "été" * 7_000, ""]))
 
     assert ids.dense_shape.numpy().tolist() == [3, features.MAX_NARRATIVE_TOKENS]
     assert ids.indices.numpy()[-1].tolist() == [1, 0]
@@ -77,6 +79,22 @@ def test_token_ids_leave_zero_for_padding_and_are_stable() -> None:
     assert ids.max() < features.TOKEN_BUCKETS
     # FarmHash, as serving in another process and another TensorFlow must compute it.
     assert token_ids(["no refund yet"]).values.numpy().tolist() == [6917, 3414, 3729]
+
+
+def test_a_word_of_a_narrative_counts_once() -> None:
+    import tensorflow as tf
+
+    from components.preprocessing import token_ids
+
+    ids = token_ids(["no refund no", "", "yet no refund yet", "no"])
+
+    no, refund, yet = token_ids(["no refund yet"]).values.numpy().tolist()
+    assert tf.sparse.to_dense(ids).numpy().tolist() == [
+        [no, refund, 0],
+        [0, 0, 0],
+        [yet, no, refund],
+        [no, 0, 0],
+    ]
 
 
 def test_bytes_that_are_not_utf8_do_not_fail_a_prediction() -> None:

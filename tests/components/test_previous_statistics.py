@@ -21,14 +21,23 @@ class History:
     def __init__(self) -> None:
         self.store: ml_metadata.MetadataStore = memory_store()
         self._ids: list[int] = []
-        self._spans: dict[int, int] = {}
         self._splits: dict[int, str] = {}
 
-    def statistics(self, *sha256: str, span: int = 0, splits: str = SPLITS) -> int:
+    def statistics(
+        self,
+        *sha256: str,
+        span: int | None = None,
+        first_span: int | None = None,
+        splits: str = SPLITS,
+    ) -> int:
         """Records the statistics of files with these checksums; returns their id."""
         examples = mlmd.Artifact(type="Examples")
         files = [{"sha256": each} for each in sha256]
         examples.custom_properties["input_files"].string_value = json.dumps({"files": files})
+        # As TFX's driver and ours record them; without spans TFX's is 0.
+        examples.custom_properties["span"].int_value = span or 0
+        if span is not None:
+            examples.custom_properties["first_span"].int_value = first_span or span
         node = self._node("CsvExampleGen")
         examples_id = self._outputs(put_execution(self.store, node, outputs={"e": [examples]}))
         read = self.store.get_artifacts_by_id([examples_id])[0]
@@ -40,7 +49,6 @@ class History:
         )
         found = self._outputs(execution)
         self._ids.append(found)
-        self._spans[found] = span
         self._splits[found] = splits
         return found
 
@@ -79,7 +87,6 @@ class History:
 
         artifact = standard_artifacts.ExampleStatistics()
         artifact.id = artifact_id
-        artifact.span = self._spans[artifact_id]
         artifact.split_names = self._splits[artifact_id]
         return artifact
 
@@ -129,6 +136,28 @@ def test_a_span_that_is_read_again_is_compared_with_the_one_before(history: Hist
     history.statistics("b", span=2)
 
     assert history.previous(history.statistics("mended", span=2)) == [before]
+
+
+def test_span_0_is_a_span(history: History) -> None:
+    first = history.statistics("a", span=0)
+
+    assert history.previous(history.statistics("a", span=1)) == [first]
+    assert history.previous(history.statistics("b", span=0)) == []
+
+
+def test_of_windows_it_is_the_latest_that_shares_no_span(history: History) -> None:
+    history.statistics("a", first_span=1, span=2)
+    apart = history.statistics("b", first_span=1, span=3)
+    history.statistics("c", first_span=3, span=5)
+
+    assert history.previous(history.statistics("d", first_span=4, span=6)) == [apart]
+
+
+def test_where_all_windows_overlap_it_is_the_one_before(history: History) -> None:
+    history.statistics("a", first_span=1, span=3)
+    before = history.statistics("b", first_span=2, span=4)
+
+    assert history.previous(history.statistics("c", first_span=3, span=5)) == [before]
 
 
 def test_refused_data_are_nothing_to_compare_with(history: History) -> None:

@@ -228,6 +228,17 @@ def test_two_paddings_of_one_span_are_refused(data: pathlib.Path) -> None:
     assert "are both span 4; remove one" in refusal(data)
 
 
+@pytest.mark.parametrize("pattern", [PATTERN, "*/*.csv"])
+def test_a_link_that_leads_nowhere_is_named(data: pathlib.Path, pattern: str) -> None:
+    (data / "span-4").mkdir(exist_ok=True)
+    (data / "span-4/gone.csv").symlink_to(data / "nowhere.csv")
+
+    properties, _ = resolved(data, pattern=pattern)
+
+    assert "a file in it cannot be read: " in properties["span_problem"]
+    assert "gone.csv" in properties["span_problem"]
+
+
 def test_without_spans_tfxs_own_driver_resolves(data: pathlib.Path) -> None:
     properties, examples = resolved(data / "span-1", pattern="*.csv")
 

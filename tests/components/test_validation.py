@@ -10,6 +10,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from components import features
+from components.charts.anomalies import anomaly_blocks
+from components.charts.section import Table
 from data.generator import write_complaints
 from tests.components.complaint_statistics import complaints, statistics_of
 
@@ -35,10 +37,10 @@ def validate(statistics: Any, schema: schema_pb2.Schema, **options: Any) -> Any:
     return validate(statistics, schema, **options)
 
 
-def refusal(anomalies: anomalies_pb2.Anomalies, *, fail_on_drift: bool = False) -> str:
+def refusal(anomalies: anomalies_pb2.Anomalies) -> str:
     from components.validation import refusal
 
-    return refusal({"train": anomalies}, fail_on_drift=fail_on_drift)
+    return refusal({"train": anomalies})
 
 
 def rows_of(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -95,7 +97,7 @@ def test_few_new_values_are_a_warning_that_names_them(
 
     ((column, values),) = cells.items()
     assert severities(anomalies) == {column: WARNING}
-    (line,) = plain_words("train", anomalies, fail_on_drift=False)
+    (line,) = plain_words("train", anomalies)
     assert line.startswith(f"warning: {column} in train: ")
     assert values[-1] in line
     assert refusal(anomalies) == ""
@@ -165,7 +167,7 @@ def test_drift_stops_a_run_only_where_it_is_asked_to(
     anomalies = validate(current, schema, previous=previous, fail_on_drift=fail_on_drift)
 
     assert severities(anomalies) == {column: ERROR if fail_on_drift else WARNING}
-    line = refusal(anomalies, fail_on_drift=fail_on_drift)
+    line = refusal(anomalies)
     assert (f"{column} in train: " in line) is fail_on_drift
     assert ("validation.fail_on_drift=false" in line) is fail_on_drift
 
@@ -190,10 +192,32 @@ def test_an_error_of_a_feature_does_not_make_its_drift_one(schema: schema_pb2.Sc
     previous = statistics_of(complaints(200))
     current = statistics_of(complaints(200, product=["", "Student loan"]))
 
-    line = refusal(validate(current, schema, previous=previous))
+    anomalies = validate(current, schema, previous=previous)
+    line = refusal(anomalies)
 
+    table = anomaly_blocks({"train": anomalies})[0]
+    assert isinstance(table, Table)
+    assert [row[2] for row in table.rows if row[1] == "product"] == ["ERROR", "WARNING"]
     assert "product in train: some examples have no value" in line
     assert "distance" not in line
+
+
+def test_new_values_are_told_beside_an_error_and_beside_drift(schema: schema_pb2.Schema) -> None:
+    from components.validation import plain_words
+
+    previous = statistics_of(complaints(200))
+    new = ["Mortgage"] * 19 + ["Crypto wallet"]
+    drifted = statistics_of(complaints(200, product=["Student loan"] * 20 + new))
+    incomplete = statistics_of(complaints(200, product=["", *new]))
+
+    for current, severity in ((drifted, "warning"), (incomplete, "error")):
+        anomalies = validate(current, schema, previous=previous)
+        lines = plain_words("train", anomalies)
+
+        (told,) = [line for line in lines if "Crypto wallet" in line]
+        assert told.startswith("warning: product in train: Unexpected string values within the ")
+        assert any(line.startswith(f"{severity}: product") for line in lines if line != told)
+        assert "Crypto wallet" not in refusal(anomalies)
 
 
 def test_a_refusal_is_one_line_however_many_anomalies_there_are(schema: schema_pb2.Schema) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from components import execution_outcome
 from components.features import COLUMNS, LABEL_KEY
 from data.generator import write_complaints
 from tests.end_to_end.project import Workplace, steps, succeeded
+from tests.lineage_store import sqlite_store
 
 pytestmark = pytest.mark.whole
 
@@ -190,8 +192,32 @@ def test_the_drift_of_a_span_against_the_one_before_is_told(nights: Nights) -> N
         return [line for line in lines if line.startswith("warning: product in train")]
 
     assert warnings(nights.drift)
+    assert [line for line in nights.drift["result"]["warnings"] if "product in train" in line]
     assert not warnings(nights.first)
     assert not warnings(nights.worse)
+
+
+def test_a_window_is_compared_with_the_latest_that_shares_no_span(nights: Nights) -> None:
+    store = sqlite_store(nights.place.home / "metadata.db")
+    (validation,) = [
+        execution
+        for execution in execution_outcome.executions_of_run(store, nights.drift["id"])
+        if execution.type.endswith("ExampleValidator")
+    ]
+    previous = [
+        event.artifact_id
+        for event in store.get_events_by_execution_ids([validation.id])
+        if event.path.steps[0].key == "previous_statistics"
+    ]
+    (of_first,) = [
+        artifact.id
+        for execution in execution_outcome.executions_of_run(store, nights.first["id"])
+        if execution.type.endswith("StatisticsGen")
+        for artifact in execution_outcome.output_artifacts(store, execution)["statistics"]
+    ]
+
+    # Span 1; the window of the night between is of spans 1 and 2, and this night's of 2 and 3.
+    assert previous == [of_first]
 
 
 def test_lineage_names_the_spans_behind_a_model(nights: Nights) -> None:

@@ -11,7 +11,15 @@ from tests.end_to_end.project import FEW_STEPS, Workplace, steps, succeeded, wor
 
 pytestmark = pytest.mark.whole
 
-TUNED = ("learning_rate", "linear_learning_rate", "l2", "linear_l2", "dropout", "embedding_dim")
+TUNED = (
+    "learning_rate",
+    "linear_learning_rate",
+    "l2",
+    "linear_l2",
+    "text_l2",
+    "dropout",
+    "embedding_dim",
+)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,20 @@ def row(text: str, name: str) -> list[str]:
     return line.split()[len(name.split()) :]
 
 
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [({"example_count": 90.0}, True), ({"span": 3.0}, True), ({"auc": 0.75}, False)],
+)
+def test_metrics_of_other_complaints_come_with_a_caution(
+    other: dict[str, float], differs: bool
+) -> None:
+    metrics = {"auc": 0.5, "example_count": 100.0, "span": 2.0}
+
+    text = page(view("a", metrics=metrics), view("b", metrics={**metrics, **other}))
+
+    assert ("evaluated on different complaints" in text) is differs
+
+
 def test_a_metric_that_a_run_lacks_has_no_value_and_no_difference() -> None:
     (auc, loss) = compare(
         [view("a", metrics={"auc": 0.5}), view("b", metrics={"auc": 0.75, "loss": 1.0})]
@@ -170,7 +184,7 @@ def test_runs_without_metrics_and_parameters_say_so() -> None:
     text = page(view("a", parameters={"p": "1"}), view("b", parameters={"p": "1"}))
 
     assert "none of these runs has metrics" in text
-    assert "all parameters are the same" in text
+    assert "all run parameters are the same" in text
 
 
 def test_long_values_are_shortened_to_where_they_differ() -> None:

@@ -140,6 +140,19 @@ def test_a_page_has_the_auc_with_its_thresholds_the_blessing_and_the_push() -> N
     ]
 
 
+@pytest.mark.parametrize(("first", "text"), [(2.0, "spans: 2 to 3\n"), (3.0, "spans: 3\n")])
+def test_a_page_has_the_spans(first: float, text: str) -> None:
+    result = {"spans": {"first_span": first, "span": 3.0}}
+
+    assert text in text_of(run_page(view("Succeeded", result=result)))
+
+
+def test_a_page_has_the_first_warnings_about_the_data() -> None:
+    page = text_of(run_page(view("Succeeded", result={"warnings": ["a: b", *"cdef"]})))
+
+    assert "data: warning: a: b; c; d; and 2 more\n" in page
+
+
 def test_an_auc_without_thresholds_stands_alone() -> None:
     assert "AUC: 0.7000\n" in text_of(run_page(view("Succeeded", metrics={"auc": 0.7})))
 

@@ -124,6 +124,12 @@ def test_an_override_changes_only_its_own_of_two_sections_with_one_anchor(
     assert settings.pod("Evaluator").memory == "6Gi"
 
 
+def test_a_pattern_needs_no_quotes_of_its_own(tmp_path: pathlib.Path) -> None:
+    pattern = "{YYYY}-{MM}-{DD}/*.csv"
+
+    assert settings_of(tmp_path, "", f"input_pattern={pattern}").input_pattern == pattern
+
+
 @pytest.mark.parametrize(
     ("override", "mend"),
     [
@@ -131,7 +137,6 @@ def test_an_override_changes_only_its_own_of_two_sections_with_one_anchor(
         ("=8G", "write it as NAME=VALUE"),
         ("trainer..memory=8G", "write it as NAME=VALUE"),
         ("trainer.=8G", "write it as NAME=VALUE"),
-        ("trainer.memory={", "not valid YAML"),
         ("trainer.memory=2024-13-01", "not valid YAML"),
         ("ttl_seconds.days=1", "'ttl_seconds' is not a section of settings"),
     ],

@@ -466,8 +466,8 @@ REFUSED = {
     ),
     "no span in the window": ("span_window: 0", "span_window", "is not 1 to 1000"),
     "window without spans": ("span_window: 2", "span_window", "such as span-{SPAN}/*.csv"),
-    "train steps": ("training: {train_steps: 0}", "training.train_steps", "use 1 or more"),
-    "eval steps": ("training: {eval_steps: -1}", "training.eval_steps", "use 1 or more"),
+    "train steps": ("training: {train_steps: 0}", "training.train_steps", "use 1 to 2147483647"),
+    "eval steps": ("training: {eval_steps: -1}", "training.eval_steps", "use 1 to 2147483647"),
     "cache": ("training: {cache_megabytes: -1}", "training.cache_megabytes", "use 0 or more"),
     "text encoder": ("training: {text_encoder: hubb}", "training.text_encoder", "hashed, hub"),
     "hub without handle": (

@@ -238,7 +238,7 @@ def _write_record(folder: pathlib.Path, warm_start: WarmStart | None) -> str:
 def test_hyperparameters_and_throughput_come_from_the_record(tmp_path: pathlib.Path) -> None:
     found = tables(training_section(_write_record(tmp_path, None)))["Hyperparameters"]
 
-    assert found.rows == [["batch_size", 256], ["l2", 0.25]]
+    assert found.rows == [["batch_size", "256"], ["l2", "0.25"]]
     assert found.note == (
         "Trained on 4,000 examples, kept in memory, for 1,000 steps of training at 43,211 "
         "examples a second."
