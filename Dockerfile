@@ -20,9 +20,14 @@ LABEL org.opencontainers.image.title="complaint-pipeline" \
       org.opencontainers.image.revision="${REVISION}"
 RUN groupadd --gid 1000 pipeline \
     && useradd --uid 1000 --gid 1000 --create-home pipeline
+# What starts Beam's workers on Dataflow and in a worker pool; of the same Beam as in requirements.txt.
+COPY --from=apache/beam_python3.10_sdk:2.74.0 /opt/apache/beam /opt/apache/beam
+COPY scripts/image_entrypoint.sh /opt/image_entrypoint.sh
 COPY --from=build /opt/venv /opt/venv
+# Otherwise Beam's workers would run in a new environment, without these packages.
 ENV PATH=/opt/venv/bin:$PATH \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 WORKDIR /home/pipeline
 USER 1000:1000
-ENTRYPOINT ["complaint-pipeline"]
+ENTRYPOINT ["/opt/image_entrypoint.sh"]
