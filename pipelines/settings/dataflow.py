@@ -1,6 +1,8 @@
 """Settings of Beam on Google Cloud Dataflow."""
 
 import dataclasses
+import types
+from collections.abc import Mapping
 
 from pipelines.settings.checks import require, require_not_negative, require_one_of
 from pipelines.settings.google_cloud_checks import (
@@ -11,6 +13,26 @@ from pipelines.settings.google_cloud_checks import (
 
 #: The components that run Beam pipelines.
 BEAM_COMPONENT_IDS = ("CsvExampleGen", "StatisticsGen", "Transform", "Evaluator")
+
+#: Beam's flags that have a setting of Dataflow's, which would win over ``beam.options``.
+FLAG_SETTINGS: Mapping[str, str] = types.MappingProxyType(
+    {
+        "--project": "google_cloud.project",
+        "--region": "google_cloud.region",
+        "--autoscaling_algorithm": "beam.dataflow.autoscaling",
+        "--disk_size_gb": "beam.dataflow.disk_gb",
+        "--machine_type": "beam.dataflow.machine_type",
+        "--worker_machine_type": "beam.dataflow.machine_type",
+        "--max_num_workers": "beam.dataflow.max_workers",
+        "--num_workers": "beam.dataflow.workers",
+        "--service_account_email": "beam.dataflow.service_account",
+        "--staging_location": "beam.dataflow.staging_location",
+        "--subnetwork": "beam.dataflow.subnetwork",
+        "--temp_location": "beam.dataflow.temp_location",
+        "--no_use_public_ips": "beam.dataflow.public_ips",
+        "--use_public_ips": "beam.dataflow.public_ips",
+    }
+)
 
 _MAX_WORKERS = 1_000
 

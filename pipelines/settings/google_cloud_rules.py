@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.settings import ai_platform
 from pipelines.settings.checks import require
+from pipelines.settings.dataflow import FLAG_SETTINGS
 from pipelines.settings.google_cloud_checks import require_pullable_image
 
 if TYPE_CHECKING:
@@ -114,6 +115,12 @@ def _check_dataflow(settings: "Settings") -> None:
     _require_bucket(settings, "beam.runner")
     dataflow = settings.dataflow
     assert dataflow is not None
+    for option in settings.beam.options:
+        setting = FLAG_SETTINGS.get(option.partition("=")[0])
+        require(
+            setting is None,
+            f"beam.options: {option.partition('=')[0]} has a setting of its own; use {setting}",
+        )
     if "CsvExampleGen" in dataflow.components:
         for key, root in (
             ("input_root", settings.data_root),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from components.errors import SettingsError
 from components.spans import InputPattern
+from pipelines.settings.beam import BeamSettings
 from pipelines.settings.checks import (
     is_uri,
     require,
@@ -30,7 +31,6 @@ from pipelines.settings.dataflow import DataflowSettings
 from pipelines.settings.google_cloud import GoogleCloudSettings
 from pipelines.settings.google_cloud_rules import check_google_cloud
 from pipelines.settings.learning import (
-    BeamSettings,
     EvaluationSettings,
     TrainingSettings,
     TuningSettings,

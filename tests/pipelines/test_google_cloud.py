@@ -144,6 +144,24 @@ def test_only_the_components_that_are_named_run_on_dataflow(
     assert {name for name, is_there in runners.items() if is_there} == there
 
 
+def test_what_stays_in_its_pod_has_direct_runner_as_elsewhere() -> None:
+    from pipelines.beam_options import beam_pipeline_args, component_beam_pipeline_args
+
+    settings = load_settings(
+        EVERYTHING,
+        [
+            "beam={runner: DataflowRunner, running_mode: multi_processing, workers: 0,"
+            " dataflow: {components: [Transform]}}",
+            "evaluator.cpu_limit=3",
+        ],
+    )
+
+    args = beam_pipeline_args(settings.beam, settings.image)
+    assert args[:2] == ["--runner=DirectRunner", "--direct_running_mode=multi_processing"]
+    assert component_beam_pipeline_args(settings, "Evaluator") == ["--direct_num_workers=3"]
+    assert component_beam_pipeline_args(settings, "Transform") == dataflow_args(settings)
+
+
 @pytest.mark.whole
 def test_the_keys_are_tfxs() -> None:
     from tfx.extensions.google_cloud_ai_platform import constants

@@ -277,7 +277,15 @@ REFUSED = {
     "options of another runner": (
         {"beam": {"dataflow": {}}},
         "beam.dataflow",
-        "set it to DataflowRunner",
+        "goes with beam.runner DataflowRunner",
+    ),
+    "flag with a setting": (
+        {
+            "google_cloud": VERTEX,
+            "beam": {"runner": "DataflowRunner", "options": ["--max_num_workers=3"]},
+        },
+        "beam.options",
+        "use beam.dataflow.max_workers",
     ),
     "component without Beam": (
         dataflow(components=["Trainer"]),
@@ -328,7 +336,7 @@ def test_refuses_in_one_line_what_google_would(
         settings(tmp_path, **sections)
 
     line = str(raised.value)
-    assert line.startswith(f"{key}:")
+    assert line.startswith((f"{key}:", f"{key} goes with"))
     assert mend in line
     assert "\n" not in line
 
