@@ -61,10 +61,13 @@ class Executor(executor.GenericExecutor):
             super().Do(input_dict, output_dict, exec_properties)
             return
         arguments = copy.deepcopy(config[TRAINING_ARGS_KEY])
+        run_id = os.environ.get("WORKFLOW_ID")
         # By which the job of a run can be found.
-        name = os.environ.get("WORKFLOW_ID") or arguments["display_name"]
-        arguments["display_name"] = name
-        jobs = _Jobs(arguments["project"], config[VERTEX_REGION_KEY], name)
+        arguments["display_name"] = run_id or arguments["display_name"]
+        jobs = _Jobs(arguments["project"], config[VERTEX_REGION_KEY], arguments["display_name"])
+        if run_id:
+            # That of an attempt whose pod was killed, which would write the same backups.
+            jobs.cancel()
         properties = {
             **exec_properties,
             standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(
@@ -116,11 +119,11 @@ class _Jobs:
         )
 
     def cancel(self) -> None:
-        """Cancels those that go on; what goes wrong is only logged, as this process ends."""
+        """Cancels those that go on; what goes wrong is only logged."""
         try:
             for job in self._list():
                 if job.state in _GOES_ON:
-                    logging.warning("Cancelling %s, as its step ends.", job.name)
+                    logging.warning("Cancelling %s.", job.name)
                     self._client().cancel_custom_job(name=job.name)
         except Exception as error:  # noqa: BLE001 (Google's clients raise many kinds)
             logging.error("%s may go on: %s", self._name, error)

@@ -10,6 +10,7 @@ import re
 import tempfile
 from typing import Any
 
+from components.errors import WorkflowError
 from orchestration.cluster.calls import create_once, name_is, pages
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.errors import ClusterError
@@ -20,6 +21,8 @@ from orchestration.validation.refusal import refuse
 _DISTRIBUTION = "complaint-pipeline"
 _DIGITS = 12
 _MAX_NAME_BYTES = 100  # of KFP 1.8
+#: What pipeline_kubeflow_gcp.settings.yaml names; a bucket of this name is somebody else's.
+_PLACEHOLDERS = ("gs://example-bucket/", "/example-project/")
 _SPEC = "pipelines.kubeflow.org/pipeline_spec"
 
 
@@ -53,6 +56,15 @@ def read_valid_package(path: pathlib.Path) -> WorkflowPackage:
     package = read_package(path)
     refuse(path, validate(package))
     return package
+
+
+def _refuse_placeholders(package: WorkflowPackage) -> None:
+    for name in _PLACEHOLDERS:
+        if name in package.text:
+            raise WorkflowError(
+                f"{package.path}: {name} is a placeholder, not yours; compile with settings that "
+                "name your own project and bucket (docs/google_cloud.md)"
+            )
 
 
 def pipeline_name(package: WorkflowPackage) -> str:
@@ -90,7 +102,9 @@ def upload(
 
     Raises:
         ClusterError: If the server refuses it, or does not answer.
+        WorkflowError: If it names the placeholders of the committed settings for Google Cloud.
     """
+    _refuse_placeholders(package)
     name = check_name(name or pipeline_name(package))
     label = version_name(package)
 

@@ -248,6 +248,25 @@ def test_one_line_stands_before_the_traceback_and_in_the_pods_status(
     assert termination_log.read_text() == line
 
 
+def test_what_google_refuses_is_said_without_a_traceback(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    termination_log: pathlib.Path,
+) -> None:
+    from google.api_core import exceptions
+
+    def run(*_: object) -> None:
+        raise exceptions.ResourceExhausted("Quota exceeded.")
+
+    monkeypatch.setattr(entrypoint, "_run", run)
+
+    line, rest = fails(capsys, "--", "--node_id", "Pusher")
+
+    assert line.startswith("Pusher: Google Cloud refused (429): Quota exceeded; ask for more quota")
+    assert rest == ""
+    assert termination_log.read_text() == line
+
+
 def test_an_error_that_is_written_for_the_user_has_no_traceback(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

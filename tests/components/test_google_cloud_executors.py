@@ -297,6 +297,23 @@ def test_what_google_cannot_reach_is_refused_before_a_job_is_made(
     assert cloud.vertex.requests == []
 
 
+def test_the_job_of_an_attempt_that_was_killed_is_cancelled_first(
+    worker: Worker, cloud: GoogleCloud
+) -> None:
+    from google.cloud import aiplatform_v1 as api
+
+    for number, name in enumerate((RUN_ID, "another-run")):
+        left = f"projects/123456789/locations/europe-west4/customJobs/{number}"
+        cloud.vertex.jobs[left] = api.CustomJob(
+            name=left, display_name=name, state=api.JobState.JOB_STATE_RUNNING
+        )
+
+    assert train(worker) is None
+
+    (request,) = cloud.vertex.of("CancelCustomJob")
+    assert request.name.endswith("customJobs/0")
+
+
 def test_the_job_ends_with_its_pod(cloud: GoogleCloud) -> None:
     from tfx.types import artifact_utils
 

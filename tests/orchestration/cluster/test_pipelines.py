@@ -54,6 +54,19 @@ def test_other_content_becomes_a_version_named_by_package_and_hash(
     assert len(version.name.rpartition("-")[2]) == 12
 
 
+@pytest.mark.parametrize("name", ["gs://example-bucket/data", "gcr.io/example-project/image:1"])
+def test_placeholders_are_not_uploaded(
+    kubeflow: KubeflowServer,
+    send: Callable[[pathlib.Path], Version],
+    package: Package,
+    name: str,
+) -> None:
+    with pytest.raises(WorkflowError, match="is a placeholder, not yours; compile with settings"):
+        send(package(f"echo {name}"))
+
+    assert kubeflow.pipelines == {}
+
+
 @pytest.mark.parametrize("before", [0, 1])
 def test_the_same_content_is_not_uploaded_twice(
     kubeflow: KubeflowServer,
