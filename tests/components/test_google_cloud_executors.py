@@ -301,11 +301,15 @@ def test_the_job_of_an_attempt_that_was_killed_is_cancelled_first(
     worker: Worker, cloud: GoogleCloud
 ) -> None:
     from google.cloud import aiplatform_v1 as api
+    from google.protobuf import timestamp_pb2
 
     for number, name in enumerate((RUN_ID, "another-run")):
         left = f"projects/123456789/locations/europe-west4/customJobs/{number}"
         cloud.vertex.jobs[left] = api.CustomJob(
-            name=left, display_name=name, state=api.JobState.JOB_STATE_RUNNING
+            name=left,
+            display_name=name,
+            state=api.JobState.JOB_STATE_RUNNING,
+            create_time=timestamp_pb2.Timestamp(seconds=1),
         )
 
     assert train(worker) is None
@@ -314,7 +318,7 @@ def test_the_job_of_an_attempt_that_was_killed_is_cancelled_first(
     assert request.name.endswith("customJobs/0")
 
 
-def test_the_job_ends_with_its_pod(cloud: GoogleCloud) -> None:
+def test_the_job_ends_with_its_pod(cloud: GoogleCloud, tmp_path: pathlib.Path) -> None:
     from tfx.types import artifact_utils
 
     began = threading.Event()
@@ -331,6 +335,7 @@ def test_the_job_ends_with_its_pod(cloud: GoogleCloud) -> None:
         "ai_platform_training_args": compiled.training_args(settings),
     }
     outputs = {"model": [artifact("Model", MODEL)]}
+    log = tmp_path / "log.txt"
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "tfx.scripts.run_executor", "--executor_class_path", TRAINER),
@@ -338,7 +343,7 @@ def test_the_job_ends_with_its_pod(cloud: GoogleCloud) -> None:
             *("--exec-properties", json.dumps({"custom_config": json.dumps(config)})),
         ],
         env=environment(cloud),
-        stderr=subprocess.DEVNULL,
+        stderr=log.open("w"),
     )
     try:
         assert began.wait(120)
@@ -350,8 +355,8 @@ def test_the_job_ends_with_its_pod(cloud: GoogleCloud) -> None:
     finally:
         process.kill()
 
-    (request,) = cloud.vertex.of("CancelCustomJob")
-    assert request.name in cloud.vertex.jobs
+    cancelled = [request.name for request in cloud.vertex.of("CancelCustomJob")]
+    assert cancelled == list(cloud.vertex.jobs), log.read_text()
 
 
 # Pushing to Vertex AI
