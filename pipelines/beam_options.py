@@ -45,14 +45,14 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
     Returns:
         The flags. A list, because TFX 1.15.1 adds its own list to it.
     """
+    # A component on Dataflow has flags of its own, which come after these and win.
+    runner = "DirectRunner" if settings.runner == "DataflowRunner" else settings.runner
     runners = {
         "DirectRunner": _direct,
         "PrismRunner": _prism,
         "FlinkRunner": _flink,
         "SparkRunner": _spark,
     }
-    # A component on Dataflow has flags of its own, which come after these and win.
-    runner = "DirectRunner" if settings.runner == "DataflowRunner" else settings.runner
     flags_of_the_runner = runners.get(runner)
     return [
         f"--runner={runner}",
@@ -80,7 +80,8 @@ def component_beam_pipeline_args(settings: Settings, component_id: str) -> list[
     if settings.dataflow is not None and like in settings.dataflow.components:
         return dataflow_args(settings)
     limit = settings.pod(like).cpu_limit
-    if beam.runner not in ("DirectRunner", "DataflowRunner") or beam.workers != 0 or limit is None:
+    # Only DirectRunner has workers.
+    if beam.workers != 0 or limit is None:
         return []
     # Beam itself counts the cores of the node.
     return [f"--direct_num_workers={math.ceil(parse_quantity('cpu_limit', limit))}"]

@@ -75,7 +75,8 @@ class BeamSettings:
 
     Attributes:
         runner: ``DirectRunner``, ``PrismRunner``, ``FlinkRunner``, ``SparkRunner``,
-            ``PortableRunner`` or ``DataflowRunner``.
+            ``PortableRunner``, or ``DataflowRunner``, which leaves small components to
+            DirectRunner.
         running_mode: DirectRunner's ``in_memory``, ``multi_threading`` or ``multi_processing``.
         workers: DirectRunner's number of workers; 0 for one a core of the pod's cpu limit, or of
             the node where it has none.
