@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from tests.google_services import ai_platform, dataflow, storage
-from tests.google_services.http import Answer, Request
+from tests.google_services.http import Answer, Handler, Request
 from tests.google_services.vertex import Vertex, vertex_server
 from tests.loopback import LoopbackServer
 
@@ -163,8 +163,6 @@ def _credentials(folder: pathlib.Path) -> pathlib.Path:
 
 @contextlib.contextmanager
 def _https(certificates: pathlib.Path, cloud: GoogleCloud) -> Iterator[int]:
-    from tests.google_services.http import Handler
-
     server = LoopbackServer(("127.0.0.1", 0), Handler)
     server.state = cloud
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,9 +1,10 @@
 """The committed workflow for Google Cloud, from buckets to an endpoint, on loopback.
 
-Google's own clients, TensorFlow and Beam read and write the buckets; the job of Vertex AI is run as
-its container would be. Only Dataflow is left out, whose workers nobody here could be.
+Google's own clients, TensorFlow and Beam read and write the buckets. The job of Vertex AI is run as
+its container would be, and the pipelines that Dataflow is given by Beam's runner in one process.
 """
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -18,10 +19,15 @@ import pytest
 from tests.end_to_end.project import FEW_STEPS, PROJECT, SAMPLE
 from tests.google_cloud import GoogleCloud, google_cloud
 
-pytestmark = pytest.mark.whole
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(
+        importlib.util.find_spec("socks") is None, reason="pysocks is not installed: make setup"
+    ),
+]
 
-SCRIPT = PROJECT / "pipelines/kubeflow_pipelines/pipeline_kubeflow_gcp.py"
 PIPELINE = "consumer_complaint_pipeline_kubeflow_gcp"
+WORKFLOW = PROJECT / f"argo_pipeline_files/{PIPELINE}.yaml"
 
 
 class Place:
@@ -29,7 +35,7 @@ class Place:
 
     def __init__(self, folder: pathlib.Path, cloud: GoogleCloud) -> None:
         self.folder, self.cloud = folder, cloud
-        self.workflow = folder / f"{PIPELINE}.yaml"
+        self.pipelines: list[str] = []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -49,7 +55,7 @@ class Place:
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
         home = ("--home", str(self.folder / "home"))
         return self.command(
-            *("-m", "orchestration", "run", str(self.workflow), "--json", *home, *options)
+            *("-m", "orchestration", "run", str(WORKFLOW), "--json", *home, *options)
         )
 
     def run_job(self, job: Any) -> tuple[str, str]:
@@ -61,6 +67,13 @@ class Place:
             return "SUCCEEDED", ""
         return "FAILED", f"exit status {done.returncode}: {done.stderr[-500:]}"
 
+    def run_pipeline(self, uri: str) -> bool:
+        """Runs a pipeline that Dataflow was given."""
+        self.pipelines.append(uri)
+        done = self.command("-m", "tests.google_services.dataflow_worker", uri)
+        (self.folder / f"dataflow-{len(self.pipelines)}.log").write_text(done.stderr)
+        return done.returncode == 0
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
@@ -68,9 +81,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with google_cloud(folder) as cloud:
         made = Place(folder, cloud)
         cloud.vertex.run_job = made.run_job
+        cloud.dataflow.run_job = made.run_pipeline
         cloud.storage.put("example-bucket", "data/complaints.csv", SAMPLE.read_bytes())
-        compiled = made.command(str(SCRIPT), "--set", "beam={}", "--output-dir", str(folder))
-        assert compiled.returncode == 0, compiled.stderr
         yield made
 
 
@@ -105,6 +117,21 @@ def test_the_model_that_is_served_is_the_one_that_the_job_has_trained(
     )
 
     assert objects[f"{pushed}/saved_model.pb"] == objects[trained]
+
+
+def test_transform_and_evaluator_ran_on_dataflow(place: Place, first: dict[str, Any]) -> None:
+    executors = {
+        job["labels"]["tfx_executor"] for _, _, job in place.cloud.dataflow.jobs if "labels" in job
+    }
+
+    assert len(place.pipelines) == len(place.cloud.dataflow.jobs) >= 2
+    assert executors == {
+        "tfx-components-transform-executor-executor",
+        "tfx-components-evaluator-executor-executor",
+    }
+    assert all(
+        uri.startswith("gs://example-bucket/output/dataflow/staging/") for uri in place.pipelines
+    )
 
 
 def test_the_job_bears_the_runs_name(place: Place, first: dict[str, Any]) -> None:
