@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from google.protobuf import empty_pb2
+from ml_metadata.proto import metadata_store_pb2
 from tensorboard.compat.proto import meta_graph_pb2, types_pb2
 
+from components.charts.artifacts import sections_of
 from components.charts.model import Tensor, model_section, signatures
 from components.charts.saved_model import FILE_NAME
 from tests.components.charts.protos import HOSTILE, notes, tables
@@ -146,3 +148,21 @@ def test_tensorflows_own_model_is_read(tmp_path: pathlib.Path) -> None:
         ),
         Tensor(signature="serving_default", role="output", name="size", dtype="int32", shape="()"),
     ]
+
+
+@pytest.mark.parametrize("endpoint", ["", "projects/1/locations/us-central1/endpoints/2"])
+def test_a_model_on_google_cloud_is_read_from_its_copy_and_named(
+    tmp_path: pathlib.Path, graph: meta_graph_pb2.MetaGraphDef, endpoint: str
+) -> None:
+    model = "projects/1/locations/us-central1/models/3"
+    artifact = metadata_store_pb2.Artifact(type="PushedModel", uri=_write_model(tmp_path, graph))
+    artifact.custom_properties["pushed"].int_value = 1
+    artifact.custom_properties["pushed_destination"].string_value = model
+    artifact.custom_properties["endpoint"].string_value = endpoint
+
+    (section,) = sections_of({"PushedModel": artifact})
+
+    assert notes(section)[0][1] == f"Pushed to Google Cloud as {model}" + (
+        f", served by {endpoint}." if endpoint else "."
+    )
+    assert "Signatures" in tables(section)
