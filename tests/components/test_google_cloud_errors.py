@@ -3,6 +3,7 @@
 import pytest
 from google.api_core import exceptions
 from google.auth import exceptions as login
+from httplib2.error import ServerNotFoundError
 
 from components.google_cloud_errors import as_run_error
 
@@ -62,6 +63,14 @@ def test_missing_credentials_are_told_with_both_places() -> None:
 
     assert "workload identity" in told
     assert "gcloud auth application-default login" in told
+
+
+def test_that_google_cannot_be_reached_is_told() -> None:
+    told = line(ServerNotFoundError("Unable to find the server at dataflow.googleapis.com"))
+
+    assert told.startswith(
+        "Google Cloud cannot be reached: Unable to find the server at dataflow.googleapis.com; "
+    )
 
 
 def test_no_token_is_shown() -> None:
