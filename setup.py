@@ -53,6 +53,8 @@ setuptools.setup(
         "plotly",
         "protobuf<4",
         "psutil",
+        # httplib2, of Dataflow's client, goes through no proxy without it.
+        "pysocks",
         "pyyaml",
         "requests",
         "rich",
@@ -69,8 +71,6 @@ setuptools.setup(
             "nbclient",
             "nbformat",
             "playwright",
-            # httplib2, of Dataflow's client, needs it to go through a proxy, as the tests do.
-            "pysocks",
             "pytest",
             "pymysql",
             "ruff",

@@ -67,8 +67,8 @@ def _line(error: BaseException) -> str | None:
         return f"Google Cloud: the login service cannot be reached: {_short(_first(error))}"
     if _is_of(error, "httplib2.error", "ServerNotFoundError"):
         return (
-            f"Google Cloud cannot be reached: {_short(str(error))}; check the network; behind a "
-            "proxy, Beam's client needs the package pysocks"
+            f"Google Cloud cannot be reached: {_short(str(error))}; check the network, or set "
+            "HTTPS_PROXY"
         )
     if _is_of(error, "google.api_core.exceptions", "GoogleAPICallError"):
         return _refusal(getattr(error, "code", None), getattr(error, "message", str(error)))
