@@ -21,6 +21,7 @@ import gc
 import importlib
 import json
 import os
+import pathlib
 import runpy
 import selectors
 import signal
@@ -51,6 +52,9 @@ TFX_MODULES = (
     "tfx.components.transform.executor",
     "tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy",
 )
+
+#: Where the packages of the project lie that is running.
+_PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -240,9 +244,11 @@ def run_container(request: dict[str, Any]) -> NoReturn:
         os.execvpe(argv[0], argv, environment)  # noqa: S606 (the workflow's own, no shell)
     sys.argv = argv[2:]
     sys.path.insert(0, request["folder"])
-    for folder in reversed(environment.get("PYTHONPATH", "").split(os.pathsep)):
-        if folder:
-            sys.path.insert(0, folder)
+    folders = [name for name in environment.get("PYTHONPATH", "").split(os.pathsep) if name]
+    for folder in reversed(folders):
+        sys.path.insert(0, folder)
+    # Beam's worker processes run the code that the step runs.
+    os.environ["PYTHONPATH"] = os.pathsep.join([*folders, str(_PROJECT)])
     # Under the name __main__ it runs anew; a copy among the imported ones is only warned of.
     sys.modules.pop(argv[2], None)
     _exit_status.append(_run_module(argv[2]))

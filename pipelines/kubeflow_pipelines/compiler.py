@@ -14,6 +14,7 @@ from typing import Any
 from kfp.compiler import Compiler
 from kfp.dsl import PipelineConf
 from kubernetes import client
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.orchestration.kubeflow import kubeflow_dag_runner
 from tfx.orchestration.kubeflow.proto import kubeflow_pb2
 
@@ -29,7 +30,7 @@ from components.code_hash import (
 )
 from components.hyperparameters import Hyperparameters
 from pipelines import base_pipeline
-from pipelines.beam_options import beam_pipeline_args
+from pipelines.beam_options import beam_pipeline_args, component_beam_pipeline_args
 from pipelines.kubeflow_pipelines import exit_handler, pods
 from pipelines.kubeflow_pipelines.canonical import canonical_yaml
 from pipelines.settings import MetadataSettings, Settings
@@ -169,7 +170,7 @@ def init_components(settings: Settings) -> list[Any]:
         ),
         "text_encoder": text_encoder,
     }
-    return base_pipeline.init_components(
+    nodes = base_pipeline.init_components(
         data_root=settings.data_root,
         input_pattern=settings.input_pattern,
         span_window=settings.span_window,
@@ -209,6 +210,10 @@ def init_components(settings: Settings) -> list[Any]:
         ),
         tuning_steps=settings.tuning.train_steps,
     )
+    for node in nodes:
+        if isinstance(node, BaseBeamComponent):
+            node.with_beam_pipeline_args(component_beam_pipeline_args(settings, node.id))
+    return nodes
 
 
 @contextlib.contextmanager

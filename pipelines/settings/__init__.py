@@ -4,6 +4,7 @@ Every default that a user may want to change has its one home here. ``load_setti
 ``Settings`` from a file, single overrides and the environment; nothing else reads any of these.
 """
 
+from pipelines.settings.beam import BeamSettings
 from pipelines.settings.cluster import (
     MetadataSettings,
     NotificationSettings,
@@ -13,7 +14,6 @@ from pipelines.settings.cluster import (
     VolumeSettings,
 )
 from pipelines.settings.learning import (
-    BeamSettings,
     EvaluationSettings,
     TrainingSettings,
     TuningSettings,

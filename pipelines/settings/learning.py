@@ -1,4 +1,4 @@
-"""Settings of Beam, training and evaluation."""
+"""Settings of training and evaluation."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,54 +7,10 @@ from components.errors import SettingsError
 from components.hyperparameters import Hyperparameters
 from pipelines.settings.checks import is_uri, require, require_not_negative, require_one_of
 
-#: Beam's flags that have a setting of their own.
-_FLAG_SETTINGS = {
-    "--runner": "beam.runner",
-    "--direct_running_mode": "beam.running_mode",
-    "--direct_num_workers": "beam.workers",
-}
-
-
 _MAX_TRIALS = 1_000
 
 #: TFX's TrainArgs hold 32 bits.
 _MAX_STEPS = 2**31 - 1
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BeamSettings:
-    """How the components' Beam pipelines run.
-
-    Attributes:
-        runner: ``DirectRunner``.
-        running_mode: DirectRunner's ``in_memory``, ``multi_threading`` or ``multi_processing``.
-        workers: DirectRunner's number of workers; 0 for one a core.
-        options: More Beam flags, such as ``--experiments=...``, passed on as they are.
-    """
-
-    runner: str = "DirectRunner"
-    running_mode: str = "in_memory"
-    workers: int = 1
-    options: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        require_one_of("beam.runner", self.runner, ("DirectRunner",))
-        require_one_of(
-            "beam.running_mode",
-            self.running_mode,
-            ("in_memory", "multi_threading", "multi_processing"),
-        )
-        require_not_negative("beam.workers", self.workers)
-        for option in self.options:
-            require(
-                option.startswith("--"),
-                f"beam.options: '{option}' is not a Beam flag; flags begin with '--'",
-            )
-            flag = option.partition("=")[0]
-            require(
-                flag not in _FLAG_SETTINGS,
-                f"beam.options: {flag} has a setting of its own; use {_FLAG_SETTINGS.get(flag)}",
-            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

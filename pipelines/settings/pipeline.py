@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from components.errors import SettingsError
 from components.spans import InputPattern
+from pipelines.settings.beam import BeamSettings
 from pipelines.settings.checks import (
     is_uri,
     require,
@@ -27,7 +28,6 @@ from pipelines.settings.cluster import (
     VolumeSettings,
 )
 from pipelines.settings.learning import (
-    BeamSettings,
     EvaluationSettings,
     TrainingSettings,
     TuningSettings,

@@ -1,18 +1,104 @@
 """Beam's flags, as Beam itself understands them."""
 
+from typing import Any
+
 import pytest
 
-from pipelines.beam_options import beam_pipeline_args
-from pipelines.settings import BeamSettings
+from pipelines.beam_options import beam_pipeline_args, component_beam_pipeline_args
+from pipelines.settings import BeamSettings, Settings, load_settings
+
+#: Settings of each runner, and the flags that stand for them.
+RUNNERS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "DirectRunner": (
+        {},
+        [
+            "--runner=DirectRunner",
+            "--direct_running_mode=in_memory",
+            "--direct_num_workers=1",
+            "--allow_unsafe_triggers",
+        ],
+    ),
+    "DirectRunner with workers": (
+        {"running_mode": "multi_processing", "workers": 3},
+        [
+            "--runner=DirectRunner",
+            "--direct_running_mode=multi_processing",
+            "--direct_num_workers=3",
+            "--allow_unsafe_triggers",
+        ],
+    ),
+    "PrismRunner": (
+        {"runner": "PrismRunner", "prism_location": "/usr/local/bin/prism"},
+        [
+            "--runner=PrismRunner",
+            "--prism_location=/usr/local/bin/prism",
+            "--environment_type=LOOPBACK",
+        ],
+    ),
+    "FlinkRunner by a job server": (
+        {
+            "runner": "FlinkRunner",
+            "job_endpoint": "flink-job-server:8099",
+            "artifact_endpoint": "flink-job-server:8098",
+            "parallelism": 4,
+            "environment_type": "EXTERNAL",
+            "environment_config": "localhost:50000",
+            "sdk_worker_parallelism": 2,
+        },
+        [
+            "--runner=FlinkRunner",
+            "--parallelism=4",
+            "--job_endpoint=flink-job-server:8099",
+            "--artifact_endpoint=flink-job-server:8098",
+            "--environment_type=EXTERNAL",
+            "--sdk_worker_parallelism=2",
+            "--environment_option=external_service_address=localhost:50000",
+        ],
+    ),
+    "SparkRunner in the pod": (
+        {
+            "runner": "SparkRunner",
+            "spark_master_url": "local[4]",
+            "job_server_jar": "/opt/spark-job-server.jar",
+            "environment_type": "PROCESS",
+            "environment_config": "/opt/apache/beam/boot",
+        },
+        [
+            "--runner=SparkRunner",
+            "--spark_master_url=local[4]",
+            "--spark_job_server_jar=/opt/spark-job-server.jar",
+            "--environment_type=PROCESS",
+            "--environment_option=process_command=/opt/apache/beam/boot",
+        ],
+    ),
+    "PortableRunner": (
+        {"runner": "PortableRunner", "job_endpoint": "localhost:8099"},
+        [
+            "--runner=PortableRunner",
+            "--job_endpoint=localhost:8099",
+            "--environment_type=LOOPBACK",
+        ],
+    ),
+}
 
 
-def test_the_default_is_one_process_in_memory() -> None:
-    assert beam_pipeline_args(BeamSettings(), "image:1") == [
-        "--runner=DirectRunner",
-        "--direct_running_mode=in_memory",
-        "--direct_num_workers=1",
-        "--sdk_container_image=image:1",
-    ]
+@pytest.mark.parametrize(("settings", "flags"), RUNNERS.values(), ids=RUNNERS.keys())
+def test_each_runner_has_its_own_flags_and_the_image(
+    settings: dict[str, Any], flags: list[str]
+) -> None:
+    args = beam_pipeline_args(BeamSettings(**settings), "image:1")
+
+    without_java = [flag for flag in args if not flag.startswith("--job_server_jvm_property=")]
+    assert without_java == [*flags, "--sdk_container_image=image:1"]
+
+
+def test_java_17_lets_a_job_server_that_the_step_starts_into_its_packages() -> None:
+    args = beam_pipeline_args(
+        BeamSettings(runner="FlinkRunner", flink_master="[local]", job_server_jar="/flink.jar"),
+        "image:1",
+    )
+
+    assert "--job_server_jvm_property=--add-opens=java.base/java.nio=ALL-UNNAMED" in args
 
 
 def test_more_options_are_passed_on_after_the_rest() -> None:
@@ -34,15 +120,84 @@ def test_the_flags_are_a_list_of_their_own() -> None:
     assert first is not second
 
 
+@pytest.mark.parametrize(
+    ("overrides", "component_id", "flags"),
+    [
+        (("transform.cpu_limit=4",), "Transform", ["--direct_num_workers=4"]),
+        (("transform.cpu_limit=2500m",), "Transform", ["--direct_num_workers=3"]),
+        (("statistics_gen.cpu_limit=2",), "ServingStatisticsGen", ["--direct_num_workers=2"]),
+        (("transform.cpu_limit=4",), "Evaluator", []),
+        ((), "Transform", []),
+        (("transform.cpu_limit=4", "beam.workers=2"), "Transform", []),
+    ],
+)
+def test_workers_follow_the_cpu_limit_of_the_pod(
+    overrides: tuple[str, ...], component_id: str, flags: list[str]
+) -> None:
+    settings = load_settings(
+        overrides=("beam.running_mode=multi_processing", "beam.workers=0", *overrides)
+    )
+
+    assert component_beam_pipeline_args(settings, component_id) == flags
+
+
+def test_one_worker_stays_one_whatever_the_limit() -> None:
+    settings = load_settings(overrides=("transform.cpu_limit=4",))
+
+    assert component_beam_pipeline_args(settings, "Transform") == []
+
+
 @pytest.mark.whole
-def test_beam_reads_every_flag() -> None:
-    from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+@pytest.mark.parametrize("settings", [case[0] for case in RUNNERS.values()], ids=RUNNERS.keys())
+def test_beam_reads_every_flag(settings: dict[str, Any]) -> None:
+    from apache_beam.options.pipeline_options import PipelineOptions
 
-    settings = BeamSettings(running_mode="multi_processing", workers=3)
+    args = beam_pipeline_args(BeamSettings(**settings), "image:1")
 
-    options = PipelineOptions(beam_pipeline_args(settings, "image:1"))
+    # Beam passes over what it does not know.
+    known = PipelineOptions(args).get_all_options()
+    for flag in args:
+        name, _, value = flag.removeprefix("--").partition("=")
+        # These two may be given several times, and are lists under their other name.
+        name = {
+            "environment_option": "environment_options",
+            "job_server_jvm_property": "job_server_jvm_properties",
+        }.get(name, name)
+        if isinstance(known[name], list):
+            assert value in known[name]
+        else:
+            assert str(known[name]) == (value or "True")
 
-    direct = options.view_as(DirectOptions)
-    assert options.view_as(StandardOptions).runner == "DirectRunner"
-    assert (direct.direct_running_mode, direct.direct_num_workers) == ("multi_processing", 3)
-    assert options.get_all_options().get("invalid_options", []) == []
+
+@pytest.mark.whole
+def test_a_component_has_the_workers_of_its_pod() -> None:
+    from pipelines.kubeflow_pipelines.compiler import init_components
+
+    nodes = init_components(
+        load_settings(
+            overrides=(
+                "beam.running_mode=multi_processing",
+                "beam.workers=0",
+                "transform.cpu_limit=4",
+            )
+        )
+    )
+
+    args = {
+        node.id: node.executor_spec.beam_pipeline_args
+        for node in nodes
+        if hasattr(getattr(node, "executor_spec", None), "beam_pipeline_args")
+    }
+    assert args.pop("Transform") == ["--direct_num_workers=4"]
+    assert args == {"CsvExampleGen": [], "StatisticsGen": [], "Evaluator": []}
+
+
+@pytest.mark.whole
+def test_the_direct_runner_is_not_prism(caplog: pytest.LogCaptureFixture) -> None:
+    import apache_beam as beam
+
+    caplog.set_level("INFO", "apache_beam")
+    with beam.Pipeline(argv=beam_pipeline_args(Settings().beam, "image:1")) as pipeline:
+        _ = pipeline | beam.Create([1, 2]) | beam.combiners.Count.Globally()
+
+    assert "Prism" not in caplog.text

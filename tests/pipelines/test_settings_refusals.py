@@ -453,6 +453,130 @@ REFUSED = {
         "beam.options",
         "use beam.workers",
     ),
+    "flag of the image": (
+        "beam: {options: [--sdk_container_image=a]}",
+        "beam.options",
+        "use image",
+    ),
+    "workers in memory": ("beam: {workers: 2}", "beam.workers", "multi_processing"),
+    "setting of another runner": (
+        "beam: {runner: PrismRunner, prism_location: /prism, workers: 2}",
+        "beam.workers",
+        "DirectRunner, and it is PrismRunner, which takes prism_location, environment_type",
+    ),
+    "setting of two other runners": (
+        "beam: {job_server_jar: /a.jar}",
+        "beam.job_server_jar",
+        "FlinkRunner or SparkRunner",
+    ),
+    "prism without its file": (
+        "beam: {runner: PrismRunner}",
+        "beam.prism_location",
+        "/usr/local/bin/prism",
+    ),
+    "prism by a name": (
+        "beam: {runner: PrismRunner, prism_location: prism}",
+        "beam.prism_location",
+        "neither an absolute path nor a URL",
+    ),
+    "portable without endpoint": (
+        "beam: {runner: PortableRunner}",
+        "beam.job_endpoint",
+        "HOST:PORT",
+    ),
+    "endpoint without port": (
+        "beam: {runner: PortableRunner, job_endpoint: server}",
+        "beam.job_endpoint",
+        "flink-job-server:8099",
+    ),
+    "endpoint with a port too large": (
+        "beam: {runner: PortableRunner, job_endpoint: 'server:99999'}",
+        "beam.job_endpoint",
+        "HOST:PORT",
+    ),
+    "flink without anything": (
+        "beam: {runner: FlinkRunner}",
+        "beam.job_server_jar",
+        "unless beam.job_endpoint",
+    ),
+    "flink without cluster": (
+        "beam: {runner: FlinkRunner, job_server_jar: /a.jar}",
+        "beam.flink_master",
+        "is required when beam.runner is FlinkRunner",
+    ),
+    "flink master with a scheme": (
+        "beam: {runner: FlinkRunner, job_server_jar: /a.jar, flink_master: 'http://a:8081'}",
+        "beam.flink_master",
+        "HOST:PORT",
+    ),
+    "endpoint and master": (
+        "beam: {runner: FlinkRunner, job_endpoint: 'a:1', flink_master: 'b:2'}",
+        "beam.flink_master",
+        "leave one of the two out",
+    ),
+    "endpoint and jar": (
+        "beam: {runner: SparkRunner, job_endpoint: 'a:1', job_server_jar: /a.jar}",
+        "beam.job_server_jar",
+        "leave one of the two out",
+    ),
+    "spark master": (
+        "beam: {runner: SparkRunner, job_server_jar: /a.jar, spark_master_url: yarn}",
+        "beam.spark_master_url",
+        "spark://HOST:PORT",
+    ),
+    "spark master without port": (
+        "beam: {runner: SparkRunner, job_server_jar: /a.jar, spark_master_url: 'spark://a'}",
+        "beam.spark_master_url",
+        "HOST:PORT",
+    ),
+    "artifacts without endpoint": (
+        "beam: {runner: SparkRunner, job_server_jar: /a.jar, spark_master_url: local, "
+        "artifact_endpoint: 'a:1'}",
+        "beam.artifact_endpoint",
+        "goes with beam.job_endpoint",
+    ),
+    "far runner without workers": (
+        "beam: {runner: PortableRunner, job_endpoint: 'server:8099'}",
+        "beam.environment_type",
+        "EXTERNAL",
+    ),
+    "far runner with workers here": (
+        "beam: {runner: FlinkRunner, job_endpoint: 'a:1', environment_type: LOOPBACK}",
+        "beam.environment_type",
+        "use EXTERNAL or PROCESS",
+    ),
+    "docker": (
+        "beam: {runner: PortableRunner, job_endpoint: 'a:1', environment_type: DOCKER}",
+        "beam.environment_type",
+        "EXTERNAL, PROCESS, LOOPBACK",
+    ),
+    "pool without address": (
+        "beam: {runner: PortableRunner, job_endpoint: 'a:1', environment_type: EXTERNAL}",
+        "beam.environment_config",
+        "as the runner sees it",
+    ),
+    "pool by a path": (
+        "beam: {runner: PortableRunner, job_endpoint: 'a:1', environment_type: EXTERNAL, "
+        "environment_config: /boot}",
+        "beam.environment_config",
+        "HOST:PORT",
+    ),
+    "process without command": (
+        "beam: {runner: PrismRunner, prism_location: /prism, environment_type: PROCESS, "
+        "environment_config: boot}",
+        "beam.environment_config",
+        "such as /opt/apache/beam/boot",
+    ),
+    "config without environment": (
+        "beam: {runner: PrismRunner, prism_location: /prism, environment_config: 'a:1'}",
+        "beam.environment_config",
+        "EXTERNAL or PROCESS, and it is not set",
+    ),
+    "parallelism": (
+        "beam: {runner: FlinkRunner, job_endpoint: 'localhost:1', parallelism: 0}",
+        "beam.parallelism",
+        "not 1 or more",
+    ),
     # Spans
     "pattern of the parent": (
         "input_pattern: ../*.csv",
@@ -603,6 +727,16 @@ TAKEN = {
     "no notification": "notification: null",
     "label of another domain": "pod_labels: {example.com/complaint-pipeline: a}",
     "variable like ours": "secret_variables: [{secret: a, key: k, variable: NOTIFICATION_URL}]",
+    "jar by its URL": (
+        "beam: {runner: FlinkRunner, flink_master: '[local]', "
+        "job_server_jar: 'https://repo.example.com/beam-runners-flink-1.20-job-server.jar'}"
+    ),
+    "spark cluster": (
+        "beam: {runner: SparkRunner, spark_master_url: 'spark://a.b:7077', job_server_jar: /a.jar, "
+        "environment_type: PROCESS, environment_config: /opt/apache/beam/boot}"
+    ),
+    "workers by the cpu limit": "beam: {running_mode: multi_threading, workers: 0}",
+    "dataflow": "beam: {runner: DataflowRunner}",
     "empty sections": "{trainer: , default: , training: , pod_labels: , secret_files: }",
     "empty file": "",
 }

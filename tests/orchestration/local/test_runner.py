@@ -13,6 +13,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+import orchestration
 from components.errors import PipelineError, RunError, WorkflowError
 from orchestration.local import run_record, runner
 from orchestration.local.plan import RunOptions
@@ -572,6 +573,27 @@ def test_a_step_does_not_see_the_password_of_the_metadata_store(
     run(tmp_path, manifest, {"claim": volume})
 
     assert "s3cret" not in (volume / "env").read_text()
+
+
+def test_the_processes_of_a_step_import_from_the_project_that_runs(
+    tmp_path: pathlib.Path, volume: pathlib.Path
+) -> None:
+    # The folder of the process is not the project's.
+    (volume / "parent.py").write_text(
+        "import subprocess, sys\n"
+        "code = 'import sys; print(*sys.path, sep=chr(10))'\n"
+        "subprocess.run([sys.executable, '-c', code], stdout=open(sys.argv[1], 'w'), check=True)\n"
+    )
+    step = container("parent", "", **CLAIM)
+    step["container"]["command"] = ["python", "-m", "parent", "/tfx-data/seen"]
+    step["container"]["args"] = []
+    step["container"]["env"] = [{"name": "PYTHONPATH", "value": "/tfx-data"}]
+
+    record = run(tmp_path, workflow([step]), {"claim": volume})
+
+    assert record.state == "Succeeded"
+    project = str(pathlib.Path(orchestration.__path__[0]).parent)
+    assert project in (volume / "seen").read_text().splitlines()
 
 
 def test_a_process_that_leaves_its_group_ends_with_the_run(
