@@ -1,5 +1,6 @@
 """From the choice of a Beam runner to Beam's flags."""
 
+import json
 import math
 from collections.abc import Mapping
 
@@ -132,11 +133,16 @@ def _environment(settings: BeamSettings) -> list[str]:
     kind = settings.environment
     if kind is None:
         return []
-    options = {"EXTERNAL": "external_service_address", "PROCESS": "process_command"}
-    flags = {"environment_type": kind, "sdk_worker_parallelism": settings.sdk_worker_parallelism}
-    if kind not in options:
-        return _given(flags)
-    return [*_given(flags), f"--environment_option={options[kind]}={settings.environment_config}"]
+    config = settings.environment_config
+    if kind == "PROCESS":
+        config = json.dumps({"command": config})
+    # Beam 2.74 fails on EXTERNAL with environment options, which are to replace this flag.
+    flags = {
+        "environment_type": kind,
+        "environment_config": config,
+        "sdk_worker_parallelism": settings.sdk_worker_parallelism,
+    }
+    return _given(flags)
 
 
 def _given(flags: Mapping[str, str | int | None]) -> list[str]:

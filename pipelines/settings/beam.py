@@ -28,8 +28,8 @@ _RUNNERS_OF = {
     "job_server_jar": (_FLINK, _SPARK),
     "job_endpoint": (_FLINK, _SPARK, _PORTABLE),
     "artifact_endpoint": (_FLINK, _SPARK, _PORTABLE),
-    "environment_type": (_PRISM, _FLINK, _SPARK, _PORTABLE),
-    "environment_config": (_PRISM, _FLINK, _SPARK, _PORTABLE),
+    "environment_type": (_FLINK, _SPARK, _PORTABLE),
+    "environment_config": (_FLINK, _SPARK, _PORTABLE),
     "sdk_worker_parallelism": (_FLINK, _SPARK, _PORTABLE),
 }
 
@@ -135,8 +135,12 @@ class BeamSettings:
 
     @property
     def environment(self) -> str | None:
-        """``environment_type``, or what Beam takes without it; ``None`` without SDK workers."""
-        if self.runner in (_DIRECT, _DATAFLOW):
+        """``environment_type`` or its default; ``None`` where the runner has workers of its own.
+
+        Prism, too: a ``PROCESS`` never starts there, and its servers name their workers alike, so
+        that a step would stop the workers that another step has in the same pool.
+        """
+        if self.runner in (_DIRECT, _PRISM, _DATAFLOW):
             return None
         return self.environment_type or "LOOPBACK"
 

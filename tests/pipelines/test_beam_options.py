@@ -29,11 +29,7 @@ RUNNERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "PrismRunner": (
         {"runner": "PrismRunner", "prism_location": "/usr/local/bin/prism"},
-        [
-            "--runner=PrismRunner",
-            "--prism_location=/usr/local/bin/prism",
-            "--environment_type=LOOPBACK",
-        ],
+        ["--runner=PrismRunner", "--prism_location=/usr/local/bin/prism"],
     ),
     "FlinkRunner by a job server": (
         {
@@ -51,8 +47,8 @@ RUNNERS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "--job_endpoint=flink-job-server:8099",
             "--artifact_endpoint=flink-job-server:8098",
             "--environment_type=EXTERNAL",
+            "--environment_config=localhost:50000",
             "--sdk_worker_parallelism=2",
-            "--environment_option=external_service_address=localhost:50000",
         ],
     ),
     "SparkRunner in the pod": (
@@ -68,7 +64,7 @@ RUNNERS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "--spark_master_url=local[4]",
             "--spark_job_server_jar=/opt/spark-job-server.jar",
             "--environment_type=PROCESS",
-            "--environment_option=process_command=/opt/apache/beam/boot",
+            '--environment_config={"command": "/opt/apache/beam/boot"}',
         ],
     ),
     "PortableRunner": (
@@ -158,11 +154,8 @@ def test_beam_reads_every_flag(settings: dict[str, Any]) -> None:
     known = PipelineOptions(args).get_all_options()
     for flag in args:
         name, _, value = flag.removeprefix("--").partition("=")
-        # These two may be given several times, and are lists under their other name.
-        name = {
-            "environment_option": "environment_options",
-            "job_server_jvm_property": "job_server_jvm_properties",
-        }.get(name, name)
+        # It may be given several times, and is a list under its other name.
+        name = name.replace("jvm_property", "jvm_properties")
         if isinstance(known[name], list):
             assert value in known[name]
         else:

@@ -462,7 +462,7 @@ REFUSED = {
     "setting of another runner": (
         "beam: {runner: PrismRunner, prism_location: /prism, workers: 2}",
         "beam.workers",
-        "DirectRunner, and it is PrismRunner, which takes prism_location, environment_type",
+        "DirectRunner, and it is PrismRunner, which takes prism_location, options",
     ),
     "setting of two other runners": (
         "beam: {job_server_jar: /a.jar}",
@@ -545,6 +545,11 @@ REFUSED = {
         "beam.environment_type",
         "use EXTERNAL or PROCESS",
     ),
+    "prism with a pool": (
+        "beam: {runner: PrismRunner, prism_location: /prism, environment_type: EXTERNAL}",
+        "beam.environment_type",
+        "FlinkRunner or SparkRunner or PortableRunner",
+    ),
     "docker": (
         "beam: {runner: PortableRunner, job_endpoint: 'a:1', environment_type: DOCKER}",
         "beam.environment_type",
@@ -562,13 +567,13 @@ REFUSED = {
         "HOST:PORT",
     ),
     "process without command": (
-        "beam: {runner: PrismRunner, prism_location: /prism, environment_type: PROCESS, "
+        "beam: {runner: PortableRunner, job_endpoint: 'a:1', environment_type: PROCESS, "
         "environment_config: boot}",
         "beam.environment_config",
         "such as /opt/apache/beam/boot",
     ),
     "config without environment": (
-        "beam: {runner: PrismRunner, prism_location: /prism, environment_config: 'a:1'}",
+        "beam: {runner: PortableRunner, job_endpoint: 'localhost:1', environment_config: 'a:1'}",
         "beam.environment_config",
         "EXTERNAL or PROCESS, and it is not set",
     ),
