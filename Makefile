@@ -12,10 +12,11 @@ HOME_DIR ?= local
 VOLUME := $(HOME_DIR)/volume
 WORKFLOW := argo_pipeline_files/consumer_complaint_pipeline_kubeflow.yaml
 IMAGE ?= complaint-pipeline:0.1.0
+BEAM := $(shell sed -n 's/^apache-beam.*==\([0-9.]*\).*/\1/p' requirements.txt)
 BENCH_ROWS ?= 67000
 BENCH_PAIRS ?= 3
 
-.PHONY: help setup run test test-quick lint format golden compile validate lock image bench bench-model bench-input clean
+.PHONY: help setup run test test-quick lint format golden compile validate lock image bench bench-model bench-input bench-beam beam-programs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -74,6 +75,14 @@ bench-model: setup ## Measure the model against a logistic regression (CSV="one.
 
 bench-input: setup ## Time a pass over the training data against the plain input
 	@$(PY) -m tests.benchmarks.training_input --rows $(BENCH_ROWS) --pairs $(BENCH_PAIRS)
+
+bench-beam: setup ## Time the steps that run Beam on each of its runners (CSV=one.csv, BENCH_ROWS=67000)
+	@$(PY) -m tests.benchmarks.beam_runners --rows $(BENCH_ROWS) $(if $(CSV),--csv $(CSV))
+
+beam-programs: ## Build what tests of Beam's runners need in .beam/, with Go
+	@GOBIN=$(CURDIR)/.beam go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM)
+	@GOBIN=$(CURDIR)/.beam go install github.com/apache/beam/sdks/v2/python/container@v$(BEAM)
+	@mv .beam/container .beam/boot
 
 clean: ## Remove the environment; runs and models in local/ stay
 	@rm -rf $(VENV) $(VENV)-uv

@@ -44,15 +44,17 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
     Returns:
         The flags. A list, because TFX 1.15.1 adds its own list to it.
     """
+    # A component of its own has Dataflow's flags, which come after these and win.
+    runner = "DirectRunner" if settings.runner == "DataflowRunner" else settings.runner
     runners = {
         "DirectRunner": _direct,
         "PrismRunner": _prism,
         "FlinkRunner": _flink,
         "SparkRunner": _spark,
     }
-    flags_of_the_runner = runners.get(settings.runner)
+    flags_of_the_runner = runners.get(runner)
     return [
-        f"--runner={settings.runner}",
+        f"--runner={runner}",
         *([] if flags_of_the_runner is None else flags_of_the_runner(settings)),
         *_job_server(settings),
         *_environment(settings),
@@ -75,7 +77,8 @@ def component_beam_pipeline_args(settings: Settings, component_id: str) -> list[
     """
     beam = settings.beam
     limit = settings.pod(SAME_POD_AS.get(component_id, component_id)).cpu_limit
-    if beam.runner != "DirectRunner" or beam.workers != 0 or limit is None:
+    # Only DirectRunner has workers.
+    if beam.workers != 0 or limit is None:
         return []
     # Beam itself counts the cores of the node.
     return [f"--direct_num_workers={math.ceil(parse_quantity('cpu_limit', limit))}"]

@@ -19,8 +19,8 @@ _ENVIRONMENT_TYPES = ("EXTERNAL", "PROCESS", "LOOPBACK")
 
 #: The runners that a setting goes with; one that is not here goes with all of them.
 _RUNNERS_OF = {
-    "running_mode": (_DIRECT,),
-    "workers": (_DIRECT,),
+    "running_mode": (_DIRECT, _DATAFLOW),
+    "workers": (_DIRECT, _DATAFLOW),
     "prism_location": (_PRISM,),
     "flink_master": (_FLINK,),
     "parallelism": (_FLINK,),
@@ -72,7 +72,8 @@ class BeamSettings:
 
     Attributes:
         runner: ``DirectRunner``, ``PrismRunner``, ``FlinkRunner``, ``SparkRunner``,
-            ``PortableRunner`` or ``DataflowRunner``.
+            ``PortableRunner``, or ``DataflowRunner``, which leaves small components to
+            DirectRunner.
         running_mode: DirectRunner's ``in_memory``, ``multi_threading`` or ``multi_processing``.
         workers: DirectRunner's number of workers; 0 for one a core of the pod's cpu limit, or of
             the node where it has none.
@@ -114,7 +115,7 @@ class BeamSettings:
     def __post_init__(self) -> None:
         require_one_of("beam.runner", self.runner, RUNNERS)
         self._check_settings_of_the_runner()
-        if self.runner == _DIRECT:
+        if self.runner in (_DIRECT, _DATAFLOW):
             self._check_direct()
         if self.runner == _PRISM:
             require(

@@ -462,7 +462,7 @@ REFUSED = {
     "setting of another runner": (
         "beam: {runner: PrismRunner, prism_location: /prism, workers: 2}",
         "beam.workers",
-        "DirectRunner, and it is PrismRunner, which takes prism_location, options",
+        "DataflowRunner, and it is PrismRunner, which takes prism_location, options",
     ),
     "setting of two other runners": (
         "beam: {job_server_jar: /a.jar}",
