@@ -105,6 +105,26 @@ def test_the_same_model_is_evaluated_alike(reference: Reference, settings: list[
     assert read_metrics(place.volume) == pytest.approx(reference.metrics, abs=1e-6, nan_ok=True)
 
 
+def test_a_job_server_that_does_not_answer_is_one_line_with_its_address(
+    tmp_path: pathlib.Path,
+) -> None:
+    place = workplace(tmp_path)
+    # Nothing listens at a reserved port.
+    settings = [
+        "beam.runner=PortableRunner",
+        "beam.job_endpoint=localhost:1",
+        "beam.options=[--job_server_timeout=1]",
+    ]
+    workflow = _compile(place, "lost.yaml", settings)
+
+    done = place.run(only_tasks(tmp_path, "csvexamplegen", workflow=workflow))
+
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "Beam's job server at localhost:1 does not answer" in line
+    assert "beam.job_endpoint" in line
+
+
 def _with_step_of(
     workflow: pathlib.Path, other: pathlib.Path, step: str, path: pathlib.Path
 ) -> pathlib.Path:
