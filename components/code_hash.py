@@ -23,6 +23,7 @@ PREPROCESSING_MODULES = frozenset({"features.py", "preprocessing.py"})
 #: The modules that Trainer runs.
 TRAINING_MODULES = frozenset(
     {
+        "canonical_order.py",
         "features.py",
         "hyperparameters.py",
         "input_data.py",

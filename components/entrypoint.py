@@ -22,6 +22,8 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
+import grpc
+
 import components
 from components import (
     execution_outcome,
@@ -55,6 +57,9 @@ _TERMINATION_LOG_BYTES = 4096
 
 # What a terminal would obey, and has no place in one line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+#: Beam's flag among those that TFX hands on.
+_JOB_ENDPOINT = re.compile(r'"--job_endpoint=([^"]+)"')
 
 #: Stands before TFX's own arguments.
 _SEPARATOR = "--"
@@ -177,6 +182,11 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
         # User code that leaves with 0 has not finished the step: ML Metadata knows.
         if error.code:
             raise
+    except grpc.FutureTimeoutError as error:
+        lost = _job_server_lost(tfx_arguments)
+        if lost is None:
+            raise
+        raise lost from error
 
     # Anew: a database may have closed the other connection in the meantime.
     store = metadata_client.connect(config, options.metadata_timeout)
@@ -192,6 +202,17 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
         metrics = _metrics(outcome)
         kubeflow_metrics.write_metrics(options.metrics_path, metrics)
         execution_outcome.record_metrics(store, outcome.execution, metrics)
+
+
+def _job_server_lost(tfx_arguments: Sequence[str]) -> RunError | None:
+    """Returns the error of a job server that does not answer, or ``None`` where none is used."""
+    found = _JOB_ENDPOINT.search(_value(tfx_arguments, "--tfx_ir"))
+    if found is None:
+        return None
+    return RunError(
+        f"Beam's job server at {found[1]} does not answer; check that it runs, and that the "
+        "setting beam.job_endpoint names it"
+    )
 
 
 def _node(tfx_arguments: Sequence[str]) -> execution_outcome.Node:

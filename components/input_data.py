@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.canonical_order import in_memory
 from components.errors import InputDataError
 from components.features import LABEL_KEY, transformed_name
 
@@ -116,7 +117,8 @@ def batches(
         batch_size: Examples in a batch.
         shuffle_seed: Shuffle and repeat without end, from this seed; ``None`` does neither.
         class_weights: Weight of an example of class 0 and of class 1.
-        cache: Keep the serialized examples in memory after the first pass.
+        cache: Read the serialized examples into memory, where their order follows from their
+            content.
         shuffle_buffer: Examples that are shuffled together.
 
     Returns:
@@ -131,7 +133,7 @@ def batches(
         return model_inputs(parsed), label, tf.gather(tf.constant(class_weights), label)
 
     if cache:
-        serialized = serialized.cache()
+        serialized = in_memory(serialized, feature_spec)
     if shuffle_seed is not None:
         serialized = serialized.shuffle(shuffle_buffer, seed=shuffle_seed).repeat()
     # Parsing a batch at a time is many times faster than one example at a time.

@@ -105,3 +105,27 @@ def test_a_seed_fixes_an_order_that_mixes_files_and_changes_at_each_pass(
     assert sorted(first) == sorted(second) == list(range(100))
     assert first != second
     assert len({number // 25 for number in first[:25]}) == 4
+
+
+def test_in_memory_the_order_follows_from_the_examples_and_not_from_their_files(
+    spans: list[str], tmp_path: pathlib.Path
+) -> None:
+    from components.input_data import batches, read_serialized
+
+    write(tmp_path / "elsewhere/one.gz", range(99, 30, -1))
+    write(tmp_path / "elsewhere/two.gz", range(31))
+
+    def read(patterns: list[str], cache: bool) -> list[int]:
+        shuffled = batches(
+            read_serialized(patterns),
+            spec(),
+            batch_size=10,
+            shuffle_seed=3,
+            cache=cache,
+            shuffle_buffer=100,
+        )
+        return numbers_of(shuffled.take(20))
+
+    elsewhere = [str(tmp_path / "elsewhere" / "*")]
+    assert read(spans, cache=True) == read(elsewhere, cache=True)
+    assert read(spans, cache=False) != read(elsewhere, cache=False)

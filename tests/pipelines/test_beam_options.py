@@ -1,5 +1,8 @@
 """Beam's flags, as Beam itself understands them."""
 
+import pathlib
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
@@ -160,6 +163,51 @@ def test_beam_reads_every_flag(settings: dict[str, Any]) -> None:
             assert value in known[name]
         else:
             assert str(known[name]) == (value or "True")
+
+
+#: Reaches into a package that Java keeps closed, as Flink's and Spark's libraries do.
+REFLECTION = """
+public class Reflection {
+    public static void main(String[] arguments) throws Exception {
+        java.nio.ByteBuffer.class.getDeclaredField("hb").setAccessible(true);
+        System.out.print("reached");
+    }
+}
+"""
+
+
+@pytest.mark.whole
+@pytest.mark.skipif(
+    shutil.which("javac") is None or shutil.which("jar") is None, reason="no JDK on PATH"
+)
+@pytest.mark.parametrize("flags", [True, False])
+def test_beam_starts_a_jar_that_reaches_into_javas_packages(
+    tmp_path: pathlib.Path, flags: bool
+) -> None:
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+
+    jar = tmp_path / "job-server.jar"
+    (tmp_path / "Reflection.java").write_text(REFLECTION)
+    subprocess.run(["javac", "Reflection.java"], cwd=tmp_path, check=True)
+    subprocess.run(
+        ["jar", "--create", "--file", jar, "--main-class=Reflection", "Reflection.class"],
+        cwd=tmp_path,
+        check=True,
+    )
+    args = beam_pipeline_args(
+        BeamSettings(runner="FlinkRunner", flink_master="[local]", job_server_jar=str(jar)), "i:1"
+    )
+    if not flags:
+        args = [flag for flag in args if not flag.startswith("--job_server_jvm_property=")]
+
+    options = PipelineOptions([*args, f"--artifacts_dir={tmp_path}"])
+    command, _ = FlinkJarJobServer(options).subprocess_cmd_and_endpoint()
+
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout == "reached") is flags, done.stderr
 
 
 @pytest.mark.whole
