@@ -19,6 +19,7 @@ from pipelines.settings import (
     SecretVariable,
     SecuritySettings,
     Settings,
+    StorageSettings,
     Toleration,
     TrainingSettings,
     TuningSettings,
@@ -30,6 +31,7 @@ README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 SETTINGS = README.parent / "docs/settings.md"
 SECTIONS = {
     "volume": VolumeSettings,
+    "storage": StorageSettings,
     "metadata": MetadataSettings,
     "security": SecuritySettings,
     "beam": BeamSettings,

@@ -16,7 +16,7 @@ pytestmark = [
 
 TESTS = pathlib.Path(__file__).parents[1]
 COMMITTED = TESTS.parent / "argo_pipeline_files" / "consumer_complaint_pipeline_kubeflow.yaml"
-CASES = ["buckets", "everything", "module_file", "mysql"]
+CASES = ["buckets", "everything", "identity", "s3", "module_file", "mysql"]
 
 
 @pytest.mark.parametrize("case", CASES)
