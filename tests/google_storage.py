@@ -11,6 +11,7 @@ import dataclasses
 import email
 import http.client
 import http.server
+import json
 import os
 import pathlib
 import shutil
@@ -25,6 +26,8 @@ import requests
 
 _GOOGLE = "www.googleapis.com"
 _PROJECT = pathlib.Path(__file__).resolve().parents[1]
+
+_TOKEN = {"access_token": "a-token", "token_type": "Bearer", "expires_in": 3600}
 
 #: Of a connection, not of a message; TensorFlow's Transfer-Encoding "identity" is no longer HTTP's.
 _NOT_FORWARDED = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "host"}
@@ -48,10 +51,12 @@ class GoogleStorage:
 
     Attributes:
         url: Its address.
-        variables: What a process needs in its environment to use it.
+        key: The key of a service account, as JSON.
+        variables: What a process needs in its environment, besides the key, to use it.
     """
 
     url: str
+    key: str
     variables: Mapping[str, str]
 
 
@@ -75,6 +80,11 @@ class _Front(http.server.BaseHTTPRequestHandler):
         body = self._body()
         if self.path.startswith("/batch/"):
             self._answer_batch(body)
+            return
+        if self.path.endswith("/token"):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self._send(json.dumps(_TOKEN).encode())
             return
         status, headers, content = self._ask(self.command, self.path, body, self.headers.items())
         self.send_response(status)
@@ -189,12 +199,12 @@ def running_google_storage(folder: pathlib.Path, bucket: str) -> Iterator[Google
         _make_bucket(front.backend_url, bucket)
         yield GoogleStorage(
             front.url,
+            _service_account(certificate, front.url),
             {
                 "STORAGE_EMULATOR_HOST": front.url,
                 "https_proxy": front.url,
                 "no_proxy": "127.0.0.1,localhost",
                 "CURL_CA_BUNDLE": str(certificate),
-                "GOOGLE_AUTH_TOKEN_FOR_TESTING": "none",
                 "NO_GCE_CHECK": "true",
             },
         )
@@ -203,6 +213,22 @@ def running_google_storage(folder: pathlib.Path, bucket: str) -> Iterator[Google
         front.server_close()
         process.kill()
         process.wait()
+
+
+def _service_account(certificate: pathlib.Path, url: str) -> str:
+    """TensorFlow asks www.googleapis.com for a token, google-auth what the key names."""
+    private_key, _, _ = certificate.read_text().partition("-----BEGIN CERTIFICATE-----")
+    return json.dumps(
+        {
+            "type": "service_account",
+            "project_id": "a-project",
+            "private_key_id": "1",
+            "private_key": private_key,
+            "client_id": "1",
+            "client_email": "pipeline@a-project.iam.gserviceaccount.com",
+            "token_uri": f"{url}/token",
+        }
+    )
 
 
 def _make_bucket(url: str, bucket: str) -> None:

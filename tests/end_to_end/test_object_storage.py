@@ -79,7 +79,17 @@ def google_storage(folder: pathlib.Path) -> Iterator[Storage]:
             data=SAMPLE.read_bytes(),
             timeout=60,
         ).raise_for_status()
-        yield Storage(f"gs://{BUCKET}", (), (), server.variables, server.variables)
+        secret = folder / "user-gcp-sa"
+        secret.mkdir()
+        key = secret / "user-gcp-sa.json"
+        key.write_text(server.key)
+        yield Storage(
+            f"gs://{BUCKET}",
+            ("gcp_secret=user-gcp-sa",),
+            ("--mount", f"user-gcp-sa={secret}"),
+            server.variables,
+            {**server.variables, "GOOGLE_APPLICATION_CREDENTIALS": str(key)},
+        )
 
 
 @pytest.fixture(scope="module", params=[s3_storage, google_storage], ids=["s3", "gs"])
