@@ -127,6 +127,18 @@ _MAX_SPAN_WINDOW = 1_000
 #: The settings that take a path or a URI.
 _PATHS = ("input_root", "serving_root", "output_root", "module_file", "schema_file")
 
+#: Beam's flags of object storage, and what to use instead: all can read a flag in the workflow.
+_STORAGE_FLAGS = types.MappingProxyType(
+    {
+        "--s3_endpoint_url": "storage.s3_endpoint",
+        "--s3_region_name": "storage.s3_region",
+        **dict.fromkeys(
+            ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token"), "aws_secret"
+        ),
+        "--azure_connection_string": "azure_secret",
+    }
+)
+
 #: Other schemes, and what to do instead.
 _OTHER_SCHEMES = types.MappingProxyType(
     {
@@ -285,6 +297,12 @@ class Settings:
             "plain_entrypoint: TFX's own entry point has no s3://; leave it out, or use gs:// or a "
             "volume",
         )
+        for option in self.beam.options:
+            flag = option.partition("=")[0]
+            require(
+                flag not in _STORAGE_FLAGS,
+                f"beam.options: {flag} has a setting of its own; use {_STORAGE_FLAGS.get(flag)}",
+            )
 
     def _check_names(self) -> None:
         require(

@@ -60,6 +60,11 @@ REFUSED = {
     "azure": ("output_root: az://account/container", "output_root", "Azure's Blob CSI driver"),
     "web": ("input_root: https://example.com/data", "input_root", "gs:// and s3://"),
     "quoted bucket": ('input_root: "s3://bucket/a\'b"', "input_root", "rename the folder"),
+    "key as a flag": (
+        "beam: {options: ['--s3_secret_access_key=hunter2']}",
+        "beam.options",
+        "--s3_secret_access_key has a setting of its own; use aws_secret",
+    ),
     "s3 without our entry point": (
         "{input_root: s3://bucket/data, plain_entrypoint: true}",
         "plain_entrypoint",
