@@ -64,6 +64,8 @@ class _Front(http.server.BaseHTTPRequestHandler):
     """What stands before the emulator: Google's name over TLS after a CONNECT, and batches."""
 
     protocol_version = "HTTP/1.1"
+    # Header and body are two packets, the second of which would wait 40 ms for an answer.
+    disable_nagle_algorithm = True
     server: "_FrontServer"
     base = ""
 
@@ -155,6 +157,8 @@ class _Front(http.server.BaseHTTPRequestHandler):
 class _FrontServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # TensorFlow makes a connection for each request; one that is turned away tries for a minute.
+    request_queue_size = 128
     tls: ssl.SSLContext
     backend_port: int
 
