@@ -152,3 +152,51 @@ def _environment() -> dict[str, str]:
 
     project = str(pathlib.Path(object_storage.__file__).parents[1])
     return {"PATH": os.environ["PATH"], "PYTHONPATH": project, "HOME": os.environ.get("HOME", "/")}
+
+
+_PIPELINE = """
+import apache_beam as beam
+
+def exists(uri):
+    import os
+    import tensorflow as tf
+    return os.getpid(), tf.io.gfile.exists(uri)
+
+if __name__ == "__main__":
+    options = beam.options.pipeline_options.PipelineOptions([
+        "--direct_running_mode=multi_processing",
+        "--direct_num_workers=1",
+        "--beam_plugin=components.object_storage_plugin",
+    ])
+    with beam.Pipeline(options=options) as pipeline:
+        (
+            pipeline
+            | beam.Create(["s3://models/a"])
+            | beam.Map(exists)
+            | beam.io.WriteToText("s3://models/found")
+        )
+"""
+
+
+@pytest.mark.whole
+def test_a_worker_of_beam_uses_s3_by_tensorflow_and_by_beam(tmp_path: pathlib.Path) -> None:
+    script = tmp_path / "pipeline.py"
+    script.write_text(_PIPELINE)
+    with running_s3("models") as server:
+        server.client.put_object(Bucket="models", Key="a", Body=b"")
+        done = subprocess.run(
+            [sys.executable, script],
+            env={
+                **_environment(),
+                **server.variables,
+                "AWS_DEFAULT_REGION": server.variables["AWS_REGION"],
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        (found,) = server.client.list_objects_v2(Bucket="models", Prefix="found")["Contents"]
+        text = server.client.get_object(Bucket="models", Key=found["Key"])["Body"].read()
+
+    assert text.decode().strip().endswith("True)")
