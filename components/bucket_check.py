@@ -62,8 +62,8 @@ def _check_s3(place: Location) -> None:
         exceptions.CredentialRetrievalError,
     ) as error:
         raise RunError(
-            f"{place}: no credentials for S3 ({_line(error)}): set aws_secret, or let the service "
-            f"account have a role; {_DOCS}"
+            f"{place}: no credentials for S3 ({_line(error)}): a pod has them by aws_secret or "
+            f"by its service account's role, you by AWS's variables or ~/.aws; {_DOCS}"
         ) from error
     except (exceptions.BotoCoreError, ValueError) as error:
         raise RunError(
@@ -94,7 +94,7 @@ def _s3_problem(
 
 def _check_google(place: Location) -> None:
     from google.api_core import exceptions
-    from google.auth.exceptions import GoogleAuthError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
     from google.cloud import storage
     from requests import RequestException
 
@@ -114,10 +114,14 @@ def _check_google(place: Location) -> None:
             f"{place}: the credentials may not list it; give their account the role Storage Object "
             f"User (roles/storage.objectUser) on bucket {place.bucket}"
         ) from error
+    except DefaultCredentialsError as error:
+        raise RunError(
+            f"{place}: no credentials for Cloud Storage: a pod has them by gcp_secret or workload "
+            f"identity, you by 'gcloud auth application-default login'; {_DOCS}"
+        ) from error
     except GoogleAuthError as error:
         raise RunError(
-            f"{place}: no credentials for Cloud Storage ({_line(error)}): set gcp_secret, or use "
-            f"workload identity; {_DOCS}"
+            f"{place}: Google does not take the credentials ({_line(error)}); renew them"
         ) from error
     except (exceptions.GoogleAPIError, RequestException, ValueError) as error:
         raise RunError(f"{place}: Cloud Storage does not answer ({_line(error)})") from error
