@@ -16,7 +16,7 @@ BEAM := $(shell sed -n 's/^apache-beam.*==\([0-9.]*\).*/\1/p' requirements.txt)
 BENCH_ROWS ?= 67000
 BENCH_PAIRS ?= 3
 
-.PHONY: help setup run test test-quick lint format golden compile compile-gcp validate lock image bench bench-model bench-input bench-beam beam-programs clean
+.PHONY: help setup run test test-quick lint format golden compile compile-gcp validate lock image bench bench-model bench-input bench-beam beam-programs test-servers clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,11 @@ test: setup ## All tests (about 20 minutes)
 
 test-quick: setup ## The tests that run no pipeline (about 3 minutes)
 	@$(PY) -m pytest -m "not whole"
+
+test-servers: .test-servers/fake-gcs-server ## Build servers for the tests, where Go is installed
+
+.test-servers/fake-gcs-server:
+	@GOBIN=$(CURDIR)/.test-servers go install github.com/fsouza/fake-gcs-server@v1.56.1
 
 lint: setup ## ruff, mypy, Import Linter, hadolint
 	@$(VENV)/bin/ruff format --check .

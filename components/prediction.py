@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import requests
 
+from components.charts import files
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError, RunError
 from components.features import TEXT_COLUMNS
@@ -51,20 +52,19 @@ class Model(Protocol):
 class SavedModel:
     """An exported model, loaded here."""
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(self, path: str) -> None:
         """Loads it.
 
         Args:
-            path: Its folder.
+            path: Its folder, or the URI of one in a bucket.
 
         Raises:
             RunError: If it cannot be loaded, or is not one that the Trainer has exported.
         """
-        import tensorflow as tf
-
+        tf = files.open_storage(path)
         try:
             # Kept: its variables live as long as it.
-            self._model = tf.saved_model.load(str(path))
+            self._model = tf.saved_model.load(path)
         except Exception as error:  # (a damaged one may raise anything)
             raise RunError(
                 f"{path}: cannot be loaded ({type(error).__name__}: {_line(error)}); it is damaged "
@@ -92,7 +92,7 @@ class SavedModel:
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise RunError(f"{self._path}: does not answer: {_line(error)}") from error
         return _read_answer(
-            {name: value.numpy().tolist() for name, value in answer.items()}, str(self._path)
+            {name: value.numpy().tolist() for name, value in answer.items()}, self._path
         )
 
 
@@ -147,27 +147,29 @@ class ModelServer:
         return _read_answer(outputs, self._shown)
 
 
-def model_folder(path: pathlib.Path) -> pathlib.Path:
+def model_folder(path: str) -> str:
     """Returns the folder of a model: the one that is given, or the newest version in it.
 
     Args:
-        path: A SavedModel, or a folder of versions as Pusher fills it.
+        path: A SavedModel, or a folder of versions as Pusher fills it; or the URI of one.
 
     Raises:
         RunError: If there is no model.
     """
-    if (path / _SAVED_MODEL).is_file():
+    if files.exists(files.join(path, _SAVED_MODEL)):
         return path
-    versions = []
-    if path.is_dir():
-        versions = [
-            item
-            for item in path.iterdir()
-            if item.name.isascii() and item.name.isdigit() and (item / _SAVED_MODEL).is_file()
-        ]
+    try:
+        names = files.list_folder(path)
+    except files.ArtifactError as error:
+        raise RunError(f"{error}; name the folder with {_SAVED_MODEL}") from error
+    versions = [
+        name
+        for name in names
+        if name.isascii() and name.isdigit() and files.exists(files.join(path, name, _SAVED_MODEL))
+    ]
     if not versions:
         raise RunError(f"{path}: holds no model; name the folder with {_SAVED_MODEL}")
-    return max(versions, key=lambda item: int(item.name))
+    return files.join(path, max(versions, key=int))
 
 
 def predictions(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from components import object_storage
 from components.errors import PipelineError, RunError
 from components.features import NARRATIVE_KEY, TEXT_COLUMNS
 
@@ -79,6 +80,9 @@ def check(request: Request) -> Report:
     """
     import tensorflow as tf
 
+    place = object_storage.location(request.model)
+    if place is not None:
+        object_storage.register([place.scheme])
     started = time.monotonic()
     try:
         model = tf.saved_model.load(request.model)

@@ -52,16 +52,17 @@ def predict(
 ) -> None:
     """Predict the complaints of a CSV file.
 
-    MODEL is a SavedModel, a folder of versions, of which the newest is taken, or a local run that
-    has pushed one. Each line of the output has the complaint's row and ID, the probability that
-    the consumer disputes the answer, and 0 or 1 by the model's threshold. Where the file has
-    labels, the AUC is shown at the end.
+    MODEL is a SavedModel, a folder of versions, of which the newest is taken, both perhaps in a
+    bucket, or a local run that has pushed one. Each line of the output has the complaint's row
+    and ID, the probability that the consumer disputes the answer, and 0 or 1 by the model's
+    threshold. Where the file has labels, the AUC is shown at the end.
 
     \b
     Examples:
       complaint-pipeline predict \\
           local/volume/output/serving_model/consumer_complaint_pipeline_kubeflow \\
           --csv complaints.csv --out predicted.csv
+      complaint-pipeline predict s3://models/complaints --csv new.csv
       complaint-pipeline predict --url http://localhost:8501/v1/models/complaints --csv new.csv
     """
     from components.errors import InputDataError
@@ -112,20 +113,21 @@ def _model(model: str | None, url: str | None, home: pathlib.Path) -> "Model":
     if url is not None:
         return ModelServer(url)
     assert model is not None
-    path = pathlib.Path(model)
-    if not path.exists() and "/" not in model and (home / "runs" / model).is_dir():
-        path = _pushed_by(model, home)
-    return SavedModel(model_folder(path))
+    if "/" not in model and not pathlib.Path(model).exists() and (home / "runs" / model).is_dir():
+        model = _pushed_by(model, home)
+    return SavedModel(model_folder(model))
 
 
-def _pushed_by(run: str, home: pathlib.Path) -> pathlib.Path:
+def _pushed_by(run: str, home: pathlib.Path) -> str:
     from components.errors import RunError
     from orchestration.local.observing import LocalRuns
 
-    pushed = LocalRuns(home).get(run).result.get("pushed_model")
+    runs = LocalRuns(home)
+    pushed = runs.get(run).result.get("pushed_model")
     if not pushed:
         raise RunError(f"{run}: has pushed no model; see 'complaint-pipeline status {run}'")
-    return pathlib.Path(str(pushed))
+    runs.open_storage(run)
+    return str(pushed)
 
 
 @contextlib.contextmanager

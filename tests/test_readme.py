@@ -21,6 +21,7 @@ from pipelines.settings import (
     SecretVariable,
     SecuritySettings,
     Settings,
+    StorageSettings,
     Toleration,
     TrainingSettings,
     TuningSettings,
@@ -34,6 +35,7 @@ README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 SETTINGS = README.parent / "docs/settings.md"
 SECTIONS = {
     "volume": VolumeSettings,
+    "storage": StorageSettings,
     "metadata": MetadataSettings,
     "security": SecuritySettings,
     "beam": BeamSettings,

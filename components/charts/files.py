@@ -1,11 +1,13 @@
 """Reads artifacts' files: local ones by pathlib, those in buckets by TensorFlow."""
 
+import functools
 import pathlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf import message
 
+from components import bucket_check, object_storage
 from components.errors import PipelineError
 
 _SPLIT_PREFIX = "Split-"
@@ -35,13 +37,39 @@ def read_bytes(uri: str) -> bytes:
             return pathlib.Path(uri).read_bytes()
         except OSError as error:
             raise ArtifactError(f"{uri} cannot be read: {error.strerror or error}") from error
-    import tensorflow as tf
-
+    tf = open_storage(uri)
     try:
         with tf.io.gfile.GFile(uri, "rb") as file:
             return file.read()
     except (tf.errors.OpError, OSError) as error:
         raise ArtifactError(f"{uri} cannot be read: {_first_line(error)}") from error
+
+
+def open_storage(uri: str) -> Any:
+    """Lets TensorFlow read a bucket, once it can be reached.
+
+    Args:
+        uri: A path, which needs nothing, or a URI in a bucket.
+
+    Returns:
+        TensorFlow, imported.
+
+    Raises:
+        ArtifactError: If the bucket is not there, or cannot be read.
+    """
+    place = object_storage.location(uri)
+    if place is not None:
+        try:
+            _check_once(place)
+            object_storage.register([place.scheme])
+        except PipelineError as error:
+            raise ArtifactError(str(error)) from error
+    import tensorflow as tf
+
+    return tf
+
+
+_check_once = functools.cache(bucket_check.check)
 
 
 def list_folder(uri: str) -> list[str]:
@@ -58,8 +86,7 @@ def list_folder(uri: str) -> list[str]:
             return sorted(path.name for path in pathlib.Path(uri).iterdir())
         except OSError as error:
             raise ArtifactError(f"{uri} cannot be listed: {error.strerror or error}") from error
-    import tensorflow as tf
-
+    tf = open_storage(uri)
     try:
         # Folders of buckets come with a slash at their end.
         return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(uri))
@@ -75,8 +102,7 @@ def exists(uri: str) -> bool:
     """
     if _is_local(uri):
         return pathlib.Path(uri).exists()
-    import tensorflow as tf
-
+    tf = open_storage(uri)
     return bool(tf.io.gfile.exists(uri))
 
 
@@ -100,8 +126,7 @@ def file_sizes(uri: str) -> dict[str, int]:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-    import tensorflow as tf
-
+    tf = open_storage(uri)
     try:
         if not tf.io.gfile.isdir(uri):
             raise ArtifactError(f"{uri} cannot be listed: it is no folder")

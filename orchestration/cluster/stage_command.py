@@ -61,8 +61,9 @@ def stage(
     """Put data, a module file and a schema where the pods look.
 
     FILE is the compiled workflow: it says which folder of which volume, or which bucket, each of
-    them belongs in. A volume is reached through the data-access pod of manifests/, a bucket with
-    Google's application default credentials.
+    them belongs in. A volume is reached through the data-access pod of manifests/, a bucket of
+    Google's with its application default credentials, one of S3 with those of AWS's tools and
+    AWS_ENDPOINT_URL_S3.
 
     Nothing is sent if a file is there with other content, unless --overwrite is given. What is
     there already is not sent again, and a transfer that broke goes on where it ended. A file gets

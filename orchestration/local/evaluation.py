@@ -9,6 +9,7 @@ import pathlib
 import sys
 from typing import Any
 
+from components.charts import files
 from components.charts.evaluation_files import (
     ALL,
     Slice,
@@ -33,6 +34,7 @@ def evaluation_result(uri: str) -> dict[str, Any]:
     """
     import tensorflow_model_analysis as tfma
 
+    files.open_storage(uri)
     result = tfma.load_validation_result(uri)
     return {
         "metrics": evaluation_metrics(uri),

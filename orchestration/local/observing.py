@@ -13,6 +13,7 @@ from orchestration.local import run_record
 from orchestration.local.followed_log import FollowedLog
 from orchestration.local.metadata_session import PASSWORD_VARIABLE, serve
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
+from orchestration.local.storage_access import storage_variables
 from orchestration.metadata_target import GrpcTarget, MetadataTarget
 from orchestration.package import read_package
 from orchestration.run_view import RunView, finite_numbers
@@ -104,6 +105,17 @@ class LocalRuns:
         password = os.environ.get(PASSWORD_VARIABLE)
         with serve(target, password, folder.host_log) as address:
             yield address
+
+    def open_storage(self, run: str) -> None:
+        """Lets this process read what a run has written into buckets, as its steps did.
+
+        Raises:
+            RunError: If there is no such run.
+        """
+        folder = self._find(run)
+        workflow = workflow_of(folder.path)
+        if workflow is not None:
+            os.environ.update(storage_variables(workflow, folder.observe()))
 
     def terminate(self, run: str) -> RunView:
         """Ends a run as Ctrl-C would, and waits until it has ended.

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import ml_metadata
@@ -16,6 +17,7 @@ from components.execution_outcome import (
 )
 from orchestration.local.run_record import SUCCEEDED, RunFolder, RunRecord
 from orchestration.local.step_launcher import StepLauncher
+from orchestration.local.storage_access import storage_variables
 from orchestration.local.tfx_node import node_of
 from orchestration.workflow import Workflow
 
@@ -62,7 +64,8 @@ def run_result(
     except ml_metadata.errors.StatusError as error:
         raise MetadataError(f"the metadata store does not answer: {error}") from error
     if "evaluation" in result:
-        result |= _read_evaluation(result["evaluation"], folder, launcher)
+        environment = {**os.environ, **storage_variables(workflow, record)}
+        result |= _read_evaluation(result["evaluation"], environment, folder, launcher)
     return result
 
 
@@ -82,10 +85,12 @@ def _add(result: dict[str, Any], artifact: Any) -> None:
             result["pushed_model"] = properties["pushed_destination"].string_value
 
 
-def _read_evaluation(uri: str, folder: RunFolder, launcher: StepLauncher) -> dict[str, Any]:
+def _read_evaluation(
+    uri: str, environment: Mapping[str, str], folder: RunFolder, launcher: StepLauncher
+) -> dict[str, Any]:
     path = folder.path / "evaluation.json"
     argv = ("python", "-m", "orchestration.local.evaluation", uri, str(path))
-    launcher.launch(_READER, argv, os.environ, folder.path, folder.host_log)
+    launcher.launch(_READER, argv, environment, folder.path, folder.host_log)
     exited = launcher.wait_for(_READER, _READ_SECONDS)
     if exited is None or exited.code != 0:
         return {"problem": f"the evaluation at {uri} cannot be read; see {folder.host_log}"}

@@ -90,6 +90,7 @@ def write_local_report(
     runs = LocalRuns(home)
     view = runs.get(run)
     folder = home / "runs" / view.id
+    runs.open_storage(view.id)
     with runs.metadata(view.id) as address:
         path = out or folder / "report.html"
         write_report(view, workflow_of(folder), connect(address), home, path)

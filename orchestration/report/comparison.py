@@ -57,6 +57,8 @@ def _artifacts(comparison: Comparison, home: pathlib.Path) -> list[Mapping[str, 
     runs = LocalRuns(home)
     found: list[Mapping[str, Artifact]] = []
     for run in comparison.runs:
+        # One environment serves them all: runs that are compared share their storage.
+        runs.open_storage(run.id)
         with runs.metadata(run.id) as address:
             found.append(artifacts_of_run(connect(address), run.id))
     return found

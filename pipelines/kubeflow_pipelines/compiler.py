@@ -39,6 +39,7 @@ from pipelines.settings.reserved import (
     MYSQL_USER_VARIABLE,
     SCRATCH_FOLDER,
 )
+from pipelines.storage_options import storage_flags
 
 #: TFX's default is at "/", where only root may write.
 _METADATA_UI_PATH = f"{SCRATCH_FOLDER}/mlpipeline-ui-metadata.json"
@@ -124,7 +125,10 @@ def compile_workflow(settings: Settings, package: pathlib.Path | None = None) ->
             components=init_components(settings),
             pipeline_name=settings.pipeline_name,
             pipeline_root=settings.pipeline_root,
-            beam_pipeline_args=beam_pipeline_args(settings.beam, settings.image),
+            beam_pipeline_args=[
+                *beam_pipeline_args(settings.beam, settings.image),
+                *storage_flags(settings),
+            ],
             enable_cache=settings.enable_cache,
         )
         runner = _InMemoryRunner(config, _pipeline_conf(settings), package)

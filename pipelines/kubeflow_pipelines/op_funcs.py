@@ -12,6 +12,7 @@ from kubernetes import client
 
 from pipelines.settings.reserved import (
     AWS_VARIABLES,
+    AZURE_VARIABLES,
     GCP_MOUNT_PATH,
     GCP_VARIABLES,
     SECRET_VOLUME_PREFIX,
@@ -305,6 +306,23 @@ def use_gcp_secret(
         variables(op)
 
     return apply
+
+
+def use_azure_storage_secret(
+    secret: str = "azure-storage-secret",  # noqa: S107 (a name)
+    key: str = "AZURE_STORAGE_CONNECTION_STRING",
+) -> OpFunc:
+    """Gives the step the connection string of an Azure storage account.
+
+    Args:
+        secret: Name of the Kubernetes secret.
+        key: Its key with what ``az storage account show-connection-string`` prints.
+
+    Returns:
+        The OpFunc.
+    """
+    (variable,) = AZURE_VARIABLES
+    return secret_variable(secret, key, variable)
 
 
 def entry_point(

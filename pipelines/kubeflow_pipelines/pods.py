@@ -161,6 +161,10 @@ def _secrets(settings: Settings) -> list[OpFunc]:
         funcs.append(op_funcs.use_aws_secret(settings.aws_secret))
     if settings.gcp_secret is not None:
         funcs.append(op_funcs.use_gcp_secret(settings.gcp_secret))
+    if settings.azure_secret is not None:
+        funcs.append(op_funcs.use_azure_storage_secret(settings.azure_secret))
+    if settings.storage.variables:
+        funcs.append(op_funcs.environment(settings.storage.variables))
     return funcs + _mysql_secret(settings.metadata)
 
 

@@ -33,6 +33,7 @@ from pipelines.settings.pipeline import (
     component_key,
 )
 from pipelines.settings.pod import PodSettings, Toleration
+from pipelines.settings.storage import StorageSettings
 from pipelines.settings.validation import ValidationSettings
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "SecretVariable",
     "SecuritySettings",
     "Settings",
+    "StorageSettings",
     "Toleration",
     "TrainingSettings",
     "TuningSettings",

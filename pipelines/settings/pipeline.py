@@ -7,6 +7,7 @@ import re
 import types
 from collections.abc import Mapping
 
+from components import object_storage
 from components.errors import SettingsError
 from components.spans import InputPattern
 from pipelines.settings.beam import BeamSettings
@@ -38,11 +39,13 @@ from pipelines.settings.learning import (
 from pipelines.settings.pod import PodSettings
 from pipelines.settings.reserved import (
     AWS_VARIABLES,
+    AZURE_VARIABLES,
     GCP_MOUNT_PATH,
     GCP_VARIABLES,
     is_reserved_pod_key,
     is_reserved_variable,
 )
+from pipelines.settings.storage import StorageSettings
 from pipelines.settings.validation import ValidationSettings
 
 #: Ids of the pipeline's components, in order, as settings name them.
@@ -124,6 +127,47 @@ _DEFAULT_COMPONENT_PODS = types.MappingProxyType(
 
 _MAX_SPAN_WINDOW = 1_000
 
+#: The settings that take a path or a URI.
+_PATHS = ("input_root", "serving_root", "output_root", "module_file", "schema_file")
+
+#: Beam's flags of object storage, and what to use instead: all can read a flag in the workflow.
+_STORAGE_FLAGS = types.MappingProxyType(
+    {
+        "--s3_endpoint_url": "storage.s3_endpoint",
+        "--s3_region_name": "storage.s3_region",
+        **dict.fromkeys(
+            ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token"), "aws_secret"
+        ),
+        "--azure_connection_string": "azure_secret",
+    }
+)
+
+#: Other schemes, and what to do instead.
+_OTHER_SCHEMES = types.MappingProxyType(
+    {
+        **dict.fromkeys(("s3a", "s3n"), "write s3://"),
+        "gcs": "write gs://",
+        **dict.fromkeys(
+            ("az", "azfs", "abfs", "abfss", "wasb", "wasbs"),
+            "mount the container as the volume, by Azure's Blob CSI driver (docs/storage.md)",
+        ),
+    }
+)
+
+
+def _require_supported(key: str, uri: str) -> None:
+    scheme = uri.partition("://")[0]
+    mend = _OTHER_SCHEMES.get(scheme, "copy it to one of them, or to the volume")
+    known = " and ".join(f"{name}://" for name in object_storage.SCHEMES)
+    require(
+        scheme in object_storage.SCHEMES,
+        f"{key}: '{uri}' is in no storage that TensorFlow, TFX and Beam all use, {known}; {mend}",
+    )
+    require(
+        object_storage.location(uri) is not None,
+        f"{key}: '{uri}' has a quote or a backslash; rename the folder",
+    )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -153,6 +197,7 @@ class Settings:
             give a changed file another path, or set ``enable_cache`` to false.
         schema_file: Path of a curated schema; ``None`` takes the one that comes with the package.
         infer_schema: Infer a schema from the data of each run instead.
+        storage: Object storage that is not where a cloud has it by default.
         metadata: How pods reach ML Metadata.
         default: Pod settings of all components.
         components: Pod settings by component id, over the default.
@@ -161,6 +206,7 @@ class Settings:
         aws_secret: Secret with ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``.
         gcp_secret: Secret with a Google service account's key, under the secret's own name
             and ``.json``: ``user-gcp-sa`` has ``user-gcp-sa.json``.
+        azure_secret: Secret with ``AZURE_STORAGE_CONNECTION_STRING``.
         security: User under which the pods run.
         pod_labels: Labels added to every pod.
         pod_annotations: Annotations added to every pod.
@@ -194,6 +240,7 @@ class Settings:
     module_file: str | None = None
     schema_file: str | None = None
     infer_schema: bool = False
+    storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
     metadata: MetadataSettings = dataclasses.field(default_factory=MetadataSettings)
     default: PodSettings = dataclasses.field(default_factory=PodSettings)
     components: Mapping[str, PodSettings] = dataclasses.field(default_factory=dict)
@@ -201,6 +248,7 @@ class Settings:
     secret_files: tuple[SecretFiles, ...] = ()
     aws_secret: str | None = None
     gcp_secret: str | None = None
+    azure_secret: str | None = None
     security: SecuritySettings = dataclasses.field(default_factory=SecuritySettings)
     pod_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     pod_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -235,6 +283,7 @@ class Settings:
         self._check_gpus()
         require_not_negative("ttl_seconds", self.ttl_seconds)
         self._check_approval()
+        self._check_storage()
         check_google_cloud(self)
 
     def _check_approval(self) -> None:
@@ -248,6 +297,19 @@ class Settings:
             "approval_timeout_seconds: plain_entrypoint does not tell the step how to reach ML "
             "Metadata; leave one of the two out",
         )
+
+    def _check_storage(self) -> None:
+        require(
+            object_storage.S3 not in self.storage_schemes or not self.plain_entrypoint,
+            "plain_entrypoint: TFX's own entry point has no s3://; leave it out, or use gs:// or a "
+            "volume",
+        )
+        for option in self.beam.options:
+            flag = option.partition("=")[0]
+            require(
+                flag not in _STORAGE_FLAGS,
+                f"beam.options: {flag} has a setting of its own; use {_STORAGE_FLAGS.get(flag)}",
+            )
 
     def _check_names(self) -> None:
         require(
@@ -271,7 +333,7 @@ class Settings:
         require_kubernetes_name("service_account", self.service_account)
 
     def _check_paths(self) -> None:
-        for key in ("input_root", "serving_root", "output_root", "module_file", "schema_file"):
+        for key in _PATHS:
             path = getattr(self, key)
             if path is None:
                 require(
@@ -280,6 +342,7 @@ class Settings:
                 )
                 continue
             if is_uri(path):
+                _require_supported(key, path)
                 continue
             require(
                 path.startswith("/") and posixpath.normpath(path) == path,
@@ -328,7 +391,7 @@ class Settings:
                 secret not in self.image_pull_secrets[:index],
                 f"image_pull_secrets.{index}: '{secret}' is given twice; keep one",
             )
-        for key in ("aws_secret", "gcp_secret"):
+        for key in ("aws_secret", "gcp_secret", "azure_secret"):
             if (secret := getattr(self, key)) is not None:
                 require_kubernetes_name(key, secret)
 
@@ -362,6 +425,9 @@ class Settings:
             taken |= dict.fromkeys(AWS_VARIABLES, "aws_secret")
         if self.gcp_secret is not None:
             taken |= dict.fromkeys(GCP_VARIABLES, "gcp_secret")
+        if self.azure_secret is not None:
+            taken |= dict.fromkeys(AZURE_VARIABLES, "azure_secret")
+        taken |= dict.fromkeys(self.storage.variables, "storage")
         for section in ("secret_variables", "secret_files"):
             for index, entry in enumerate(getattr(self, section)):
                 key, variable = f"{section}.{index}.variable", entry.variable
@@ -411,6 +477,13 @@ class Settings:
                     f"{key}.node_selector.{pod.gpu_type_label}: '{selected}' is not "
                     f"{key}.gpu_type, '{pod.gpu_type}'; keep one of the two",
                 )
+
+    @property
+    def storage_schemes(self) -> frozenset[str]:
+        """The schemes of object storage that the paths have: ``gs`` and ``s3``."""
+        paths = (getattr(self, key) for key in _PATHS)
+        places = (object_storage.location(path) for path in paths if path is not None)
+        return frozenset(place.scheme for place in places if place is not None)
 
     @property
     def data_root(self) -> str:

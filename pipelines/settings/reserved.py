@@ -7,6 +7,9 @@ MYSQL_PASSWORD_VARIABLE = "METADATA_MYSQL_PASSWORD"  # noqa: S105 (a variable's 
 #: What ``aws_secret`` sets, as kfp.aws.use_aws_secret does.
 AWS_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
+#: What ``azure_secret`` sets.
+AZURE_VARIABLES = ("AZURE_STORAGE_CONNECTION_STRING",)
+
 #: What ``gcp_secret`` sets and mounts, as kfp.gcp.use_gcp_secret does.
 GCP_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE")
 GCP_MOUNT_PATH = "/secret/gcp-credentials"

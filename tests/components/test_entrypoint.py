@@ -493,3 +493,30 @@ def test_the_images_own_code_is_back_after_a_failure(tmp_path: pathlib.Path) -> 
 def test_a_label_that_is_missing_is_named() -> None:
     with pytest.raises(WorkflowError, match="EXPECTED_TFX_VERSION reads is missing from the pod"):
         entrypoint.check_versions({"EXPECTED_TFX_VERSION": ""})
+
+
+# Object storage
+
+
+def test_a_bucket_that_cannot_be_used_fails_the_step_before_tfx(
+    termination_log: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    monkeypatch.setattr(entrypoint, "_run", lambda *_: pytest.fail("TFX has begun"))
+    arguments = ["--runtime_parameter", "data-root=STRING:s3://complaints/data"]
+
+    with pytest.raises(SystemExit) as ended:
+        entrypoint.main(["--", "--node_id", "CsvExampleGen", *arguments])
+
+    assert ended.value.code == 1
+    line = capsys.readouterr().err.strip()
+    assert line.startswith(
+        "CsvExampleGen: s3://complaints/data: http://127.0.0.1:9 does not answer"
+    )
+    assert "\n" not in line
+    assert "hunter2" not in line
+    assert termination_log.read_text() == line

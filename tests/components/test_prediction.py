@@ -162,10 +162,12 @@ def test_the_newest_version_of_a_folder_is_taken(tmp_path: pathlib.Path) -> None
         (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "11").mkdir()
 
-    assert model_folder(tmp_path).name == "10"
-    assert model_folder(tmp_path / "9").name == "9"
+    assert model_folder(str(tmp_path)) == f"{tmp_path}/10"
+    assert model_folder(f"{tmp_path}/9") == f"{tmp_path}/9"
     with pytest.raises(RunError, match="holds no model"):
-        model_folder(tmp_path / "11")
+        model_folder(f"{tmp_path}/11")
+    with pytest.raises(RunError, match=r"No such file or directory; name the folder"):
+        model_folder(f"{tmp_path}/12")
 
 
 def test_the_columns_are_those_that_example_gen_reads() -> None:

@@ -16,7 +16,16 @@ pytestmark = [
 
 TESTS = pathlib.Path(__file__).parents[1]
 PROJECT = TESTS.parent
-CASES = ["ai_platform", "buckets", "everything", "google_cloud", "module_file", "mysql"]
+CASES = [
+    "ai_platform",
+    "buckets",
+    "everything",
+    "google_cloud",
+    "identity",
+    "module_file",
+    "mysql",
+    "s3",
+]
 
 
 @pytest.mark.parametrize("case", CASES)

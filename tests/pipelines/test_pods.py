@@ -169,6 +169,7 @@ def test_secrets_reach_every_pod_by_reference() -> None:
         "secret_files=[{secret: keys, mount_path: /keys, variable: KEY_FILE, key: a.json}]",
         "aws_secret=aws",
         "gcp_secret=gcp",
+        "azure_secret=azure",
     )
 
     for pod in templates.values():
@@ -176,11 +177,42 @@ def test_secrets_reach_every_pod_by_reference() -> None:
         assert found["DB_PASSWORD"] == secret_ref("db", "password")
         assert found["KEY_FILE"] == "/keys/a.json"
         assert found["AWS_SECRET_ACCESS_KEY"] == secret_ref("aws", "AWS_SECRET_ACCESS_KEY")
+        assert found["AZURE_STORAGE_CONNECTION_STRING"] == secret_ref(
+            "azure", "AZURE_STORAGE_CONNECTION_STRING"
+        )
         assert found["GOOGLE_APPLICATION_CREDENTIALS"] == "/secret/gcp-credentials/gcp.json"
         secrets = [
             volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume
         ]
         assert secrets == ["gcp", "keys"]
+
+
+def test_s3_elsewhere_is_told_by_awss_own_variables() -> None:
+    templates = pods(
+        "storage.s3_endpoint=http://minio.kubeflow:9000",
+        "storage.s3_region=eu-west-1",
+        "storage.s3_ca_file=/secret/ca/ca.crt",
+    )
+
+    for pod in templates.values():
+        assert (
+            variables(pod).items()
+            >= {
+                "AWS_ENDPOINT_URL_S3": "http://minio.kubeflow:9000",
+                "AWS_REGION": "eu-west-1",
+                "AWS_CA_BUNDLE": "/secret/ca/ca.crt",
+            }.items()
+        )
+
+
+def test_without_storage_settings_no_pod_has_variables_of_a_cloud() -> None:
+    for pod in pods("input_root=s3://a", "output_root=s3://b").values():
+        assert not [name for name in variables(pod) if name.startswith(("AWS", "S3", "AZURE"))]
+
+
+def test_azures_workload_identity_is_a_label_of_every_pod() -> None:
+    for pod in pods("pod_labels={azure.workload.identity/use: 'true'}").values():
+        assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
 
 
 def test_mysqls_user_and_password_come_from_the_secret() -> None:

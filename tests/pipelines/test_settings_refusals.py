@@ -37,6 +37,45 @@ REFUSED = {
     "service account": ("service_account: A", "service_account", "lower-case letters"),
     "aws secret": ("aws_secret: A_B", "aws_secret", "lower-case letters"),
     "gcp secret": ("gcp_secret: A_B", "gcp_secret", "lower-case letters"),
+    "azure secret": ("azure_secret: A_B", "azure_secret", "lower-case letters"),
+    # Object storage
+    "endpoint without scheme": (
+        "storage: {s3_endpoint: 'minio:9000'}",
+        "storage.s3_endpoint",
+        "http://minio-service.kubeflow:9000",
+    ),
+    "endpoint with password": (
+        "storage: {s3_endpoint: 'http://user:word@minio:9000'}",
+        "storage.s3_endpoint",
+        "without a bucket",
+    ),
+    "endpoint with bucket": (
+        "storage: {s3_endpoint: 'http://minio:9000/bucket'}",
+        "storage.s3_endpoint",
+        "without a bucket",
+    ),
+    "region": ("storage: {s3_region: EU}", "storage.s3_region", "such as eu-west-1"),
+    "ca file": ("storage: {s3_ca_file: ca.crt}", "storage.s3_ca_file", "an absolute path"),
+    "s3 by Hadoop's name": ("input_root: s3a://bucket/data", "input_root", "write s3://"),
+    "azure": ("output_root: az://account/container", "output_root", "Azure's Blob CSI driver"),
+    "web": ("input_root: https://example.com/data", "input_root", "gs:// and s3://"),
+    "quoted bucket": ('input_root: "s3://bucket/a\'b"', "input_root", "rename the folder"),
+    "key as a flag": (
+        "beam: {options: ['--s3_secret_access_key=hunter2']}",
+        "beam.options",
+        "--s3_secret_access_key has a setting of its own; use aws_secret",
+    ),
+    "s3 without our entry point": (
+        "{input_root: s3://bucket/data, plain_entrypoint: true}",
+        "plain_entrypoint",
+        "has no s3://",
+    ),
+    "region twice": (
+        "{storage: {s3_region: eu-west-1}, "
+        "secret_variables: [{secret: a, key: k, variable: AWS_REGION}]}",
+        "secret_variables.0.variable",
+        "storage; keep one",
+    ),
     # Volume, roots and other paths
     "claim": ("volume: {claim: A}", "volume.claim", "lower-case letters"),
     "volume name": ("volume: {name: A}", "volume.name", "lower-case letters"),

@@ -186,6 +186,7 @@ def _place(package: WorkflowPackage, what: str, data_root: str | None = None) ->
 
 def _target(place: Place, kubectl: Kubectl) -> Target:
     from orchestration.cluster.staging.bucket import GoogleBucket
+    from orchestration.cluster.staging.s3_bucket import S3Bucket
     from orchestration.cluster.staging.volume import Volume
 
     if not place.scheme:
@@ -193,11 +194,10 @@ def _target(place: Place, kubectl: Kubectl) -> Target:
     if place.scheme == "gs":
         return GoogleBucket(place.store)
     if place.scheme == "s3":
-        raise ClusterError(
-            f"{place.path}: cannot be written from here; use 'aws s3 sync FOLDER "
-            f"{place.folder.path}'"
-        )
-    raise ClusterError(f"{place.path}: cannot be written from here; only volumes and gs:// can")
+        return S3Bucket(place.store)
+    raise ClusterError(
+        f"{place.path}: cannot be written from here; only volumes, gs:// and s3:// can"
+    )
 
 
 def _key(place: Place) -> tuple[str, str]:

@@ -185,8 +185,9 @@ def test_without_credentials_it_says_how_to_get_some(
     assert (status, "gcloud auth application-default login" in err) == (1, True)
 
 
-def test_s3_is_refused_with_what_does_it(data: pathlib.Path, stage: Stage) -> None:
-    status, _, err = stage("--data", data, "--data-root", "s3://team/complaints")
+def test_another_store_is_refused(data: pathlib.Path, stage: Stage) -> None:
+    status, _, err = stage("--data", data, "--data-root", "az://team/complaints")
 
     assert status == 1
-    assert "use 'aws s3 sync FOLDER s3://team/complaints'" in err
+    assert "az://team/complaints" in err
+    assert "only volumes, gs:// and s3:// can" in err

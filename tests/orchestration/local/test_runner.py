@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -18,6 +19,8 @@ from components.errors import PipelineError, RunError, WorkflowError
 from orchestration.local import run_record, runner
 from orchestration.local.plan import RunOptions
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
+from tests.google_storage import google_storage_missing, running_google_storage
+from tests.s3 import running_s3
 from tests.shell_workflow import container, workflow, write
 
 CLAIM = {
@@ -393,6 +396,53 @@ def test_outputs_of_another_metadata_store_are_not_overwritten(
         run(tmp_path, manifest, {"claim": volume})
 
     assert (volume / "out/trace").read_text() == "x\nx\n"
+
+
+@pytest.fixture(params=["s3", "gs"])
+def bucket(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The URI of a bucket, to which this process has access."""
+    if request.param == "gs" and (reason := google_storage_missing()):
+        pytest.skip(reason)
+    (tmp_path / "server").mkdir()
+    running = (
+        running_s3("models")
+        if request.param == "s3"
+        else running_google_storage(tmp_path / "server", "models")
+    )
+    with running as server:
+        for name, text in server.variables.items():
+            monkeypatch.setenv(name, text)
+        yield f"{request.param}://models"
+
+
+def test_outputs_of_another_metadata_store_are_not_overwritten_in_a_bucket(
+    tmp_path: pathlib.Path, bucket: str
+) -> None:
+    root = f"{bucket}/out"
+    manifest = workflow([container("step", "true")], parameters={"pipeline-root": root})
+    run(tmp_path, manifest)
+    run(tmp_path, manifest)
+    (tmp_path / "home" / "metadata.db").unlink()
+
+    with pytest.raises(RunError, match=f"{root} holds outputs that the metadata store"):
+        run(tmp_path, manifest)
+    # Beside it is another folder, though its name begins alike.
+    run(tmp_path, manifest, parameters={"pipeline-root": f"{bucket}/ou"})
+
+
+def test_a_bucket_for_the_outputs_that_is_not_there_is_told_before_the_first_step(
+    tmp_path: pathlib.Path, bucket: str
+) -> None:
+    manifest = workflow(
+        [container("step", "true")], parameters={"pipeline-root": f"{bucket}-none/out"}
+    )
+
+    with pytest.raises(RunError, match=r"there is no bucket models-none"):
+        run(tmp_path, manifest)
+
+    assert only_record(tmp_path).step("step").started is None
 
 
 def test_a_parameter_that_is_json_by_default_must_be_json(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,131 @@
+"""Looks whether a bucket can be reached, before TensorFlow tries for minutes.
+
+TensorFlow's file systems take a refused connection, a missing credential and a bucket that is not
+there for a missing file, or repeat the call ten times. The clouds' own clients say which it is.
+"""
+
+import os
+
+from components.errors import RunError
+from components.object_storage import S3, Location
+
+#: How long one answer may take, and how often it is asked for.
+_SECONDS = 10
+_ATTEMPTS = 2
+
+_DOCS = "see docs/storage.md"
+
+
+def check(place: Location) -> None:
+    """Lists one object below a place.
+
+    Args:
+        place: The place; there need be nothing at it.
+
+    Raises:
+        RunError: If its bucket is not there, or cannot be listed; within a minute.
+    """
+    if not place.bucket:
+        raise RunError(f"{place}: names no bucket; write it as {place.scheme}://BUCKET/FOLDER")
+    if place.scheme == S3:
+        _check_s3(place)
+    else:
+        _check_google(place)
+
+
+def _check_s3(place: Location) -> None:
+    import boto3
+    from botocore import exceptions
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=_SECONDS,
+        read_timeout=_SECONDS,
+        retries={"total_max_attempts": _ATTEMPTS},
+        # As TensorFlow does; an endpoint's certificate is for its host alone.
+        s3={"addressing_style": "path"},
+    )
+    region, endpoint = None, "Amazon S3"
+    try:
+        session = boto3.Session()
+        client = session.client(
+            "s3", region_name=os.environ.get("AWS_REGION") or None, config=config
+        )
+        region, endpoint = client.meta.region_name, client.meta.endpoint_url
+        client.list_objects_v2(Bucket=place.bucket, Prefix=place.path, MaxKeys=1)
+    except exceptions.ClientError as error:
+        answer = error.response
+        raise RunError(f"{place}: {_s3_problem(place, region, endpoint, answer)}") from error
+    except (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+    ) as error:
+        raise RunError(
+            f"{place}: no credentials for S3 ({_line(error)}): a pod has them by aws_secret or "
+            f"by its service account's role, you by AWS's variables or ~/.aws; {_DOCS}"
+        ) from error
+    except (exceptions.BotoCoreError, ValueError) as error:
+        raise RunError(
+            f"{place}: {endpoint} does not answer ({_line(error)}); check storage.s3_endpoint"
+        ) from error
+
+
+def _s3_problem(
+    place: Location, region: str | None, endpoint: str, answer: dict[str, dict[str, object]]
+) -> str:
+    error = answer.get("Error", {})
+    code = str(error.get("Code", ""))
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code == "NoSuchBucket":
+        return f"there is no bucket {place.bucket} at {endpoint}; make it, or mend the URI"
+    if code in ("PermanentRedirect", "AuthorizationHeaderMalformed") or status == 301:
+        other = error.get("Region") or "another"
+        return f"the bucket is in region {other}, not in {region}; set storage.s3_region"
+    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"):
+        return f"{endpoint} does not take the credentials ({code}); renew the secret"
+    if status == 403:
+        return (
+            f"the credentials may not list it ({code}); allow s3:ListBucket on {place.bucket}, and "
+            "s3:GetObject, s3:PutObject and s3:DeleteObject in it"
+        )
+    return f"{endpoint} has answered {status} {code}: {_line(error.get('Message', ''))}"
+
+
+def _check_google(place: Location) -> None:
+    from google.api_core import exceptions
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.cloud import storage
+    from requests import RequestException
+
+    try:
+        # A project is for making buckets only.
+        client = storage.Client(project="none")
+        blobs = client.list_blobs(
+            place.bucket, prefix=place.path, max_results=1, timeout=_SECONDS, retry=None
+        )
+        next(iter(blobs), None)
+    except exceptions.NotFound as error:
+        raise RunError(
+            f"{place}: there is no bucket {place.bucket}; make it, or mend the URI"
+        ) from error
+    except (exceptions.Forbidden, exceptions.Unauthorized) as error:
+        raise RunError(
+            f"{place}: the credentials may not list it; give their account the role Storage Object "
+            f"User (roles/storage.objectUser) on bucket {place.bucket}"
+        ) from error
+    except DefaultCredentialsError as error:
+        raise RunError(
+            f"{place}: no credentials for Cloud Storage: a pod has them by gcp_secret or workload "
+            f"identity, you by 'gcloud auth application-default login'; {_DOCS}"
+        ) from error
+    except GoogleAuthError as error:
+        raise RunError(
+            f"{place}: Google does not take the credentials ({_line(error)}); renew them"
+        ) from error
+    except (exceptions.GoogleAPIError, RequestException, ValueError) as error:
+        raise RunError(f"{place}: Cloud Storage does not answer ({_line(error)})") from error
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())[:300]
