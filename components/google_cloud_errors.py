@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from components.errors import RunError
+from components.errors import PipelineError, RunError
 
 #: What to do, by the HTTP status of the answer.
 _MENDS = {
@@ -42,8 +42,11 @@ def as_run_error(error: BaseException) -> RunError | None:
         error: The error, or one that was raised because of it.
 
     Returns:
-        The error to show instead; ``None`` if no client of Google's has raised it.
+        The error to show instead; ``None`` if no client of Google's has raised it, or the project
+        has said it in words of its own.
     """
+    if isinstance(error, PipelineError):
+        return None
     for cause in _causes(error):
         line = _line(cause)
         if line is not None:

@@ -5,6 +5,7 @@ from google.api_core import exceptions
 from google.auth import exceptions as login
 from httplib2.error import ServerNotFoundError
 
+from components.errors import RunError
 from components.google_cloud_errors import as_run_error
 
 
@@ -56,6 +57,13 @@ def test_the_cause_of_another_error_is_found() -> None:
         told = line(error)
 
     assert told.startswith("Google Cloud refused (403): no role; give the pods' service account")
+
+
+def test_what_the_project_says_of_it_stays() -> None:
+    try:
+        raise RunError("gs://a: there is no bucket a; make it") from exceptions.NotFound("no a")
+    except RunError as error:
+        assert as_run_error(error) is None
 
 
 def test_missing_credentials_are_told_with_both_places() -> None:
