@@ -60,10 +60,10 @@ def test_the_cause_of_another_error_is_found() -> None:
 
 
 def test_what_the_project_says_of_it_stays() -> None:
-    try:
-        raise RunError("gs://a: there is no bucket a; make it") from exceptions.NotFound("no a")
-    except RunError as error:
-        assert as_run_error(error) is None
+    said = RunError("gs://a: there is no bucket a; make it")
+    said.__cause__ = exceptions.NotFound("no a")
+
+    assert as_run_error(said) is None
 
 
 def test_missing_credentials_are_told_with_both_places() -> None:
