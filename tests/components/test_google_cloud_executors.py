@@ -1,5 +1,6 @@
 """Trainer and Pusher on Google Cloud, down to the requests that Google's own clients send."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -24,6 +25,10 @@ pytestmark = pytest.mark.whole
 ROOT = pathlib.Path(__file__).parents[2]
 VERTEX = ROOT / "tests/golden/google_cloud.settings.yaml"
 LEGACY = ROOT / "tests/golden/ai_platform.settings.yaml"
+
+needs_pysocks = pytest.mark.skipif(
+    importlib.util.find_spec("socks") is None, reason="pysocks is not installed: make setup"
+)
 
 TRAINER = "components.google_cloud_trainer.Executor"
 PUSHER = "components.google_cloud_pusher.Executor"
@@ -473,6 +478,7 @@ def test_a_deployment_without_quota_is_told_in_one_line(worker: Worker, cloud: G
 # The legacy AI Platform
 
 
+@needs_pysocks
 def test_the_books_training_is_sent_as_the_book_shows(worker: Worker, cloud: GoogleCloud) -> None:
     assert train(worker, LEGACY) is None
 
@@ -493,6 +499,7 @@ def test_the_books_training_is_sent_as_the_book_shows(worker: Worker, cloud: Goo
     )
 
 
+@needs_pysocks
 def test_the_books_model_is_sent_as_the_book_shows(worker: Worker, cloud: GoogleCloud) -> None:
     pushed, line = push(worker, LEGACY)
 
@@ -512,6 +519,7 @@ def test_the_books_model_is_sent_as_the_book_shows(worker: Worker, cloud: Google
     )
 
 
+@needs_pysocks
 def test_that_ai_platform_is_gone_is_told_in_one_line(worker: Worker, cloud: GoogleCloud) -> None:
     cloud.ai_platform.refusals["/models"] = error(
         403, "AI Platform Training & Prediction API has been shut down."
