@@ -31,10 +31,10 @@ def in_memory(serialized: Any, feature_spec: Mapping[str, Any]) -> Any:
     """
     records, keys = [], []
     for batch in serialized.batch(_BATCH):
-        records.append(batch)
+        records.append(batch.numpy())
         keys.append(content_keys(tf.io.parse_example(batch, dict(feature_spec))))
     order = np.argsort(np.concatenate(keys), kind="stable")
-    return tf.data.Dataset.from_tensor_slices(tf.gather(tf.concat(records, axis=0), order))
+    return tf.data.Dataset.from_tensor_slices(np.concatenate(records)[order])
 
 
 def content_keys(parsed: Mapping[str, Any]) -> np.ndarray:

@@ -159,9 +159,6 @@ def _free_port() -> int:
 BEAM_RUNNERS = (
     BeamRunner("DirectRunner, in_memory", _fixed()),
     BeamRunner(
-        "DirectRunner, multi_threading", _fixed("running_mode=multi_threading", "workers=2")
-    ),
-    BeamRunner(
         "DirectRunner, multi_processing", _fixed("running_mode=multi_processing", "workers=2")
     ),
     BeamRunner("PrismRunner", _prism_settings, _prism_missing),

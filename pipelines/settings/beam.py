@@ -15,7 +15,7 @@ _DIRECT, _PRISM, _FLINK, _SPARK, _PORTABLE, _DATAFLOW = RUNNERS = (
     "DataflowRunner",
 )
 
-_RUNNING_MODES = ("in_memory", "multi_threading", "multi_processing")
+_RUNNING_MODES = ("in_memory", "multi_processing")
 _ENVIRONMENT_TYPES = ("EXTERNAL", "PROCESS", "LOOPBACK")
 
 #: The runners that a setting goes with; one that is not here goes with all of them.
@@ -77,7 +77,8 @@ class BeamSettings:
         runner: ``DirectRunner``, ``PrismRunner``, ``FlinkRunner``, ``SparkRunner``,
             ``PortableRunner``, or ``DataflowRunner``, which leaves small components to
             DirectRunner.
-        running_mode: DirectRunner's ``in_memory``, ``multi_threading`` or ``multi_processing``.
+        running_mode: DirectRunner's ``in_memory`` or ``multi_processing``; not its
+            ``multi_threading``, which loses examples.
         workers: DirectRunner's number of workers; 0 for one a core of the pod's cpu limit, or of
             the node where it has none.
         prism_location: Path or URL of PrismRunner's executable, in the image.
@@ -174,12 +175,17 @@ class BeamSettings:
             )
 
     def _check_direct(self) -> None:
+        require(
+            self.running_mode != "multi_threading",
+            "beam.running_mode: multi_threading loses examples, without an error, in Beam 2.74; "
+            f"use {' or '.join(_RUNNING_MODES)}",
+        )
         require_one_of("beam.running_mode", self.running_mode, _RUNNING_MODES)
         require_not_negative("beam.workers", self.workers)
         require(
             self.workers == 1 or self.running_mode != "in_memory",
             f"beam.workers: beam.running_mode in_memory has one worker, not {self.workers}; set "
-            "beam.running_mode to multi_processing or multi_threading",
+            "beam.running_mode to multi_processing",
         )
 
     def _check_job_server(self) -> None:

@@ -25,8 +25,8 @@ class TrainingSettings:
         decision_threshold: Probability from which a complaint counts as disputed.
         class_weights: Weigh the classes by their inverse frequency in the loss.
         warm_start: Begin with the weights of the model that was blessed last.
-        cache_megabytes: Memory that the Trainer may use to keep its examples; more are read anew
-            at each pass.
+        cache_megabytes: Memory that the Trainer may use to keep its examples, and twice as much
+            while it reads them; more are read anew at each pass.
         hyperparameters: Overrides of the model's hyperparameters, by name.
     """
 

@@ -197,10 +197,10 @@ def test_caching_is_tfxs_own(steps: Callable[..., Any], enabled: bool) -> None:
 
 
 def test_beams_flags_reach_the_components(steps: Callable[..., Any]) -> None:
-    found = steps("beam={workers: 3, running_mode: multi_threading, options: [--a=b]}")
+    found = steps("beam={workers: 3, running_mode: multi_processing, options: [--a=b]}")
 
     ir = argument(found["statisticsgen"], "--tfx_ir")
-    for flag in ("--direct_num_workers=3", "--direct_running_mode=multi_threading", "--a=b"):
+    for flag in ("--direct_num_workers=3", "--direct_running_mode=multi_processing", "--a=b"):
         assert f'"{flag}"' in ir
 
 

@@ -484,7 +484,12 @@ REFUSED = {
     "text for the entry point": ("plain_entrypoint: 'no'", "plain_entrypoint", "true or false"),
     # Beam, training and evaluation
     "beam runner": ("beam: {runner: Directrunner}", "beam.runner", "did you mean 'DirectRunner'?"),
-    "beam mode": ("beam: {running_mode: threads}", "beam.running_mode", "multi_threading"),
+    "beam mode": ("beam: {running_mode: threads}", "beam.running_mode", "multi_processing"),
+    "beam in threads": (
+        "beam: {running_mode: multi_threading, workers: 2}",
+        "beam.running_mode",
+        "loses examples",
+    ),
     "beam workers": ("beam: {workers: -1}", "beam.workers", "use 0 or more"),
     "beam option": ("beam: {options: [x=1]}", "beam.options", "flags begin with '--'"),
     "beam option with a setting": (
@@ -779,7 +784,7 @@ TAKEN = {
         "beam: {runner: SparkRunner, spark_master_url: 'spark://a.b:7077', job_server_jar: /a.jar, "
         "environment_type: PROCESS, environment_config: /opt/apache/beam/boot}"
     ),
-    "workers by the cpu limit": "beam: {running_mode: multi_threading, workers: 0}",
+    "workers by the cpu limit": "beam: {running_mode: multi_processing, workers: 0}",
     "empty sections": "{trainer: , default: , training: , pod_labels: , secret_files: }",
     "empty file": "",
 }
