@@ -88,17 +88,17 @@ class Executor(BaseExecutor):
 def _wait(run_id: str, timeout_seconds: int) -> approvals.Decision:
     config = metadata_client.connection_config(os.environ[METADATA_CONFIG_VARIABLE], os.environ)
     store = metadata_client.connect(config)
+    execution = approvals.open_execution(store, run_id)
+    assert execution is not None  # TFX has registered it before it calls the executor.
     started = time.time()
     reminded = 0.0
     while True:
-        decision = approvals.newest_decision(store, run_id)
+        decision = approvals.standing_decision(store, run_id, execution)
         if decision is not None:
             if decision.approved:
                 return decision
-            # One from before belongs to an earlier attempt of this step.
-            if decision.milliseconds >= started * 1000:
-                reason = f": {decision.note}" if decision.note else ""
-                raise RunError(f"rejected by {decision.by}{reason}")
+            reason = f": {decision.note}" if decision.note else ""
+            raise RunError(f"rejected by {decision.by}{reason}")
         waited = time.time() - started
         if waited >= timeout_seconds:
             raise RunError(

@@ -28,12 +28,14 @@ class Decision:
         by: Who has decided.
         note: Why; may be empty.
         milliseconds: When, in milliseconds since 1970; 0 for now.
+        id: Id of its artifact; 0 before it is kept.
     """
 
     approved: bool
     by: str
     note: str = ""
     milliseconds: int = 0
+    id: int = 0
 
 
 def open_execution(store: ml_metadata.MetadataStore, run_id: str) -> Execution | None:
@@ -65,16 +67,16 @@ def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) ->
         decision: The decision.
 
     Raises:
-        RunError: If the run does not wait for one, or has been approved.
+        RunError: If the run does not wait for one, or another one stands.
         MetadataError: If the store does not answer.
     """
-    if open_execution(store, run_id) is None:
+    execution = open_execution(store, run_id)
+    if execution is None:
         raise RunError(
             f"{run_id}: does not wait for an approval; look at it with 'complaint-pipeline status'"
         )
-    before = newest_decision(store, run_id)
-    if before is not None and before.approved:
-        raise RunError(f"{run_id}: is approved by {before.by} already; that stands")
+    if (before := standing_decision(store, run_id, execution)) is not None:
+        raise RunError(f"{run_id}: {_stands(before)}")
     kind = metadata_store_pb2.ArtifactType(
         name=DECISION_TYPE,
         properties={
@@ -94,16 +96,39 @@ def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) ->
         store.put_attributions_and_associations([attribution], [])
     except errors.StatusError as error:
         raise MetadataError(f"the metadata store does not answer: {error}") from error
+    # Somebody else may have decided at the same moment; the store has no lock.
+    stands = standing_decision(store, run_id, execution)
+    if stands is not None and stands.id != artifact_id:
+        raise RunError(f"{run_id}: {_stands(stands)}")
 
 
-def newest_decision(store: ml_metadata.MetadataStore, run_id: str) -> Decision | None:
-    """Returns the newest decision on a run, or ``None``.
+def _stands(decision: Decision) -> str:
+    if decision.approved:
+        return f"is approved by {decision.by} already; that stands"
+    return f"is rejected by {decision.by} already; that stands until the run is retried"
+
+
+def standing_decision(
+    store: ml_metadata.MetadataStore, run_id: str, execution: Execution
+) -> Decision | None:
+    """Returns the decision that counts, or ``None``.
+
+    It is the first since the step began to wait: who comes later has not seen it. An approval from
+    before stands as well, but not a rejection, which a retry asks to think over.
+
+    Args:
+        store: The run's metadata store.
+        run_id: The run.
+        execution: The execution that waits; TFX updates it where an attempt ends.
 
     Raises:
         MetadataError: If the store does not answer.
     """
-    found = decisions(store, run_id)
-    return found[-1] if found else None
+    since = execution.last_update_time_since_epoch
+    for decision in decisions(store, run_id):
+        if decision.approved or decision.milliseconds >= since:
+            return decision
+    return None
 
 
 def decisions(store: ml_metadata.MetadataStore, run_id: str) -> list[Decision]:
@@ -123,6 +148,7 @@ def decisions(store: ml_metadata.MetadataStore, run_id: str) -> list[Decision]:
             by=artifact.properties["by"].string_value,
             note=artifact.properties["note"].string_value,
             milliseconds=artifact.create_time_since_epoch,
+            id=artifact.id,
         )
         for artifact in sorted(artifacts, key=lambda artifact: artifact.id)
         if artifact.type == DECISION_TYPE

@@ -1,12 +1,21 @@
 """Decisions on the model of a run, in a real metadata store."""
 
 import pathlib
+import time
 
 import ml_metadata
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from components.approvals import APPROVAL_TYPE, Decision, decide, newest_decision
+from components import approvals
+from components.approvals import (
+    APPROVAL_TYPE,
+    Decision,
+    decide,
+    decisions,
+    open_execution,
+    standing_decision,
+)
 from components.errors import RunError
 
 RUN = "run-1"
@@ -37,26 +46,65 @@ def execution(
     )
 
 
+def standing(store: ml_metadata.MetadataStore) -> Decision | None:
+    waiting = open_execution(store, RUN)
+    assert waiting is not None
+    return standing_decision(store, RUN, waiting)
+
+
 def test_a_decision_is_kept_with_who_took_it_and_why(store: ml_metadata.MetadataStore) -> None:
     execution(store)
 
     decide(store, RUN, Decision(approved=True, by="Ann", note="looked <at> it"))
 
-    found = newest_decision(store, RUN)
+    found = standing(store)
     assert found is not None
     assert (found.approved, found.by, found.note) == (True, "Ann", "looked <at> it")
     assert found.milliseconds > 1_700_000_000_000
 
 
-def test_the_newest_decision_counts(store: ml_metadata.MetadataStore) -> None:
+def failed(store: ml_metadata.MetadataStore) -> None:
+    """Ends the attempt, as TFX does; a retry takes the execution up as it is."""
+    time.sleep(0.01)
+    (waiting,) = store.get_executions()
+    waiting.last_known_state = mlmd.Execution.FAILED
+    store.put_executions([waiting])
+    time.sleep(0.01)
+
+
+def test_a_rejection_stands_until_the_run_is_retried(store: ml_metadata.MetadataStore) -> None:
     execution(store)
     decide(store, RUN, Decision(approved=False, by="Ann"))
+
+    with pytest.raises(RunError, match="rejected by Ann already; that stands until the run is re"):
+        decide(store, RUN, Decision(approved=True, by="Bob"))
+    first = standing(store)
+    failed(store)
+    none = standing(store)
     decide(store, RUN, Decision(approved=True, by="Bob"))
 
-    found = newest_decision(store, RUN)
+    assert first is not None
+    assert (first.approved, first.by) == (False, "Ann")
+    assert none is None
+    then = standing(store)
+    assert then is not None
+    assert (then.approved, then.by) == (True, "Bob")
 
-    assert found is not None
-    assert (found.approved, found.by) == (True, "Bob")
+
+def test_of_two_at_the_same_moment_one_is_told_that_the_other_stands(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, store: ml_metadata.MetadataStore
+) -> None:
+    execution(store)
+    look = approvals.standing_decision
+    found = [None]  # What both have seen: nothing.
+    monkeypatch.setattr(
+        approvals, "standing_decision", lambda *of: found.pop() if found else look(*of)
+    )
+    approvals.decide(store, RUN, Decision(approved=False, by="Ann"))
+    found.append(None)
+
+    with pytest.raises(RunError, match="is rejected by Ann already"):
+        approvals.decide(store, RUN, Decision(approved=True, by="Bob"))
 
 
 def test_an_approval_stands(store: ml_metadata.MetadataStore) -> None:
@@ -66,7 +114,7 @@ def test_an_approval_stands(store: ml_metadata.MetadataStore) -> None:
     with pytest.raises(RunError, match="run-1: is approved by Ann already"):
         decide(store, RUN, Decision(approved=False, by="Bob"))
 
-    found = newest_decision(store, RUN)
+    found = standing(store)
     assert found is not None
     assert found.by == "Ann"
 
@@ -76,8 +124,7 @@ def test_a_decision_on_another_run_does_not_count(store: ml_metadata.MetadataSto
     execution(store, run="run-2")
     decide(store, "run-2", Decision(approved=True, by="Ann"))
 
-    assert newest_decision(store, RUN) is None
-    assert newest_decision(store, "run-3") is None
+    assert standing(store) is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +143,7 @@ def test_a_run_that_does_not_wait_takes_no_decision(
     with pytest.raises(RunError, match="run-1: does not wait for an approval"):
         decide(store, RUN, Decision(approved=True, by="Ann"))
 
-    assert newest_decision(store, RUN) is None
+    assert decisions(store, RUN) == []
 
 
 def test_a_run_whose_step_has_failed_may_be_approved_before_it_is_retried(
@@ -106,7 +153,7 @@ def test_a_run_whose_step_has_failed_may_be_approved_before_it_is_retried(
 
     decide(store, RUN, Decision(approved=True, by="Ann"))
 
-    assert newest_decision(store, RUN) is not None
+    assert standing(store) is not None
 
 
 def test_an_unknown_run_takes_no_decision(store: ml_metadata.MetadataStore) -> None:

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import time
 from typing import Any
 
 import pytest
@@ -314,8 +315,12 @@ def test_all_decisions_on_a_run_are_told_the_rejections_too(tmp_path: pathlib.Pa
     write = StoreWriter(store)
     model = write.artifact("Model", "/out/1")
     write.execution("run-1", "Trainer", (), [("model", model)])
-    write.execution("run-1", "Approval", [("model", model)], state=mlmd.Execution.FAILED)
+    waiting = write.execution("run-1", "Approval", [("model", model)], state=mlmd.Execution.RUNNING)
     decide(store, "run-1", Decision(approved=False, by="Ann", note="calibration"))
+    time.sleep(0.01)  # The store counts milliseconds.
+    (rejected,) = store.get_executions_by_id([waiting])
+    rejected.last_known_state = mlmd.Execution.FAILED
+    store.put_executions([rejected])
     decide(store, "run-1", Decision(approved=True, by="Ben"))
     write.execution("run-2", "Approval", (), state=mlmd.Execution.RUNNING)
     decide(store, "run-2", Decision(approved=True, by="Eve"))
