@@ -86,7 +86,8 @@ def check(request: Request) -> Report:
     started = time.monotonic()
     try:
         model = tf.saved_model.load(request.model)
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    # A file that is cut off is an IndexError.
+    except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
         raise RunError(f"{request.model}: cannot be loaded: {_line(error)}") from error
     signatures = {}
     for name in ("serving_default", "serving_raw"):

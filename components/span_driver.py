@@ -146,11 +146,14 @@ def span_range(text: str) -> SpanRange:
     """
     config = range_config_pb2.RangeConfig()
     try:
+        tree = json.loads(text or "{}")
+        if not isinstance(tree, dict) or None in tree.values():
+            raise json_format.ParseError("it is no mapping of a range to its numbers")
         # Unlike TFX's own reader of JSON, this one refuses a field that it does not know.
-        json_format.Parse(text or "{}", config)
-    except json_format.ParseError as error:
+        json_format.ParseDict(tree, config)
+    except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise InputDataError(f"range-config '{text}': {reason}; use {_EXAMPLES}") from error
+        raise InputDataError(f"range-config '{text[:200]}': {reason}; use {_EXAMPLES}") from error
     if config.HasField("static_range"):
         first, last = config.static_range.start_span_number, config.static_range.end_span_number
         if not 0 <= first <= last:

@@ -17,7 +17,7 @@ from components.model import CATEGORY_LAYERS, LINEAR_SCALE, LINEAR_SUFFIX
 from components.training_record import WarmStart
 
 #: What TensorFlow raises of a model that is not there, cut off, or not a SavedModel.
-_UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, tf.errors.OpError)
+_UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, tf.errors.OpError)
 
 _logger = logging.getLogger(__name__)
 

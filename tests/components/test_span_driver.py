@@ -206,6 +206,11 @@ def test_what_is_not_read_is_logged(data: pathlib.Path, caplog: pytest.LogCaptur
         (rolling(0), "num_spans is 0"),
         ({"rolling_range": {"num_spans": 1, "start_span_number": 9}}, "start_span_number 9"),
         ("{", "range-config '{': "),
+        *[
+            (text, f"range-config '{text}': ")
+            for text in ("-1", "null", "NaN", "[]", '{"rolling_range": null}')
+        ],
+        ("[" * 2_000, "range-config '[["),
         ('{"rolling": 3}', "range-config '{\"rolling\": 3}': "),
     ],
 )

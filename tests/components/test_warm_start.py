@@ -141,7 +141,9 @@ def test_weights_of_another_shape_start_fresh(
     assert "hidden_0/kernel starts fresh" in caplog.text
 
 
-@pytest.mark.parametrize("kind", ["missing", "not a SavedModel", "not ours", "no vocabulary"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "not a SavedModel", "not ours", "no vocabulary", "cut off"]
+)
 def test_a_model_that_cannot_be_read_leaves_all_fresh_with_a_warning(
     kind: str, base_model: str, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,6 +159,10 @@ def test_a_model_that_cannot_be_read_leaves_all_fresh_with_a_warning(
         (path / "saved_model.pb").write_bytes(b"\xffnonsense")
     elif kind == "not ours":
         tf.saved_model.save(tf.Module(), str(path))
+    elif kind == "cut off":
+        shutil.copytree(base_model, path)
+        (variables,) = path.glob("variables/*.data-*")
+        variables.write_bytes(variables.read_bytes()[:100])
     elif kind == "no vocabulary":
         shutil.copytree(base_model, path)
         (path / "assets" / features.CATEGORIES_KEY).unlink()
