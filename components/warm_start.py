@@ -1,4 +1,4 @@
-"""Begins a training with the weights of the model that was blessed last.
+"""Begins a training with the weights of the model that was pushed last.
 
 Weights go over by layer name and shape. The categories' ids are places in a vocabulary that each
 Transform makes anew, so their rows go over by term.

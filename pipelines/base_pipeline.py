@@ -15,9 +15,6 @@ from tfx.components.tuner.component import Tuner
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
-from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
-    LatestBlessedModelStrategy,
-)
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
@@ -26,6 +23,7 @@ from tfx.types.channel import BaseChannel, Channel
 
 from components import features
 from components.approval import Approval
+from components.baseline_model import LatestPushedModelStrategy
 from components.errors import SettingsError
 from components.example_gen import CsvExampleGen, ServingExampleGen
 from components.example_validator import ExampleValidator
@@ -90,7 +88,8 @@ def init_components(
         train_steps: Batches to train on; the default of run parameter ``train-args``.
         eval_steps: Batches to evaluate on; the default of run parameter ``eval-args``.
         auc_lower_bound: Least AUC on the eval split, from 0 to 1, for a blessing.
-        auc_tolerance: How far below the blessed baseline's AUC the new model may be.
+        auc_tolerance: How far below the AUC of the baseline, the model that was pushed last, the
+            new model may be.
         worst_slice_auc_lower_bound: AUC that no slice may be below for certain; ``None`` for no
             such gate.
         min_slice_examples: Slices with fewer examples are not held to that.
@@ -116,7 +115,7 @@ def init_components(
         input_pattern: Pattern of the files below ``data_root``, perhaps with spans.
         span_window: How many spans up to the newest to train on; the default of run parameter
             ``range-config``, which only an ``input_pattern`` with spans has.
-        warm_start: Give the Trainer the model that was blessed last, to start from.
+        warm_start: Give the Trainer the model that was pushed last, to start from.
         example_gen_code_hash: Hash of the code that reads the CSV files, for the cache key.
         serving_check_code_hash: Hash of the code that checks the exported model.
         example_validator_code_hash: Hash of the code that validates, likewise.
@@ -189,7 +188,7 @@ def init_components(
     if fail_on_anomalies:
         transform.add_upstream_node(example_validator)
     resolver = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
+        strategy_class=LatestPushedModelStrategy,
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("Resolver")

@@ -23,7 +23,7 @@ from orchestration.lineage.graph import (
 )
 from orchestration.lineage.reader import INPUTS, OUTPUTS, Reader, role_of
 
-#: The input of an Evaluator with the model that was blessed last.
+#: The input of an Evaluator with the model that was pushed last.
 _BASELINE_ROLE = "baseline_model"
 
 #: Type of an execution in which somebody decides about a model.

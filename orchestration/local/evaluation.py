@@ -69,7 +69,7 @@ def _missed(failure: Any, of_slice: Slice) -> str:
     threshold = failure.metric_threshold
     if failure.metric_key.is_diff:
         most = max(0.0, -threshold.change_threshold.absolute.value)
-        return f"{name} is {-value:.4f} below the blessed model's; at most {most:.4f} is allowed"
+        return f"{name} is {-value:.4f} below the baseline's; at most {most:.4f} is allowed"
     least = threshold.value_threshold.lower_bound.value
     return f"{name} is {value:.4f}; the least is {least:.4f}"
 

@@ -24,7 +24,7 @@ class TrainingSettings:
         text_encoder_handle: TF-Hub handle or SavedModel path, for ``hub``.
         decision_threshold: Probability from which a complaint counts as disputed.
         class_weights: Weigh the classes by their inverse frequency in the loss.
-        warm_start: Begin with the weights of the model that was blessed last.
+        warm_start: Begin with the weights of the model that was pushed last.
         cache_megabytes: Memory that the Trainer may use to keep its examples, and twice as much
             while it reads them; more are read anew at each pass.
         hyperparameters: Overrides of the model's hyperparameters, by name.
@@ -93,7 +93,8 @@ class EvaluationSettings:
 
     Attributes:
         auc_lower_bound: Least area under the ROC curve on the eval split.
-        auc_tolerance: How far below the blessed baseline's AUC the new model may be.
+        auc_tolerance: How far below the AUC of the baseline, the model that was pushed last, the
+            new model may be.
         worst_slice_auc_lower_bound: AUC that no product, state or company response may be below
             for certain, which is by its 95% interval; ``None`` for no such gate.
         min_slice_examples: Slices with fewer examples are not held to that.

@@ -18,7 +18,7 @@ from tests.lineage_store import sqlite_store
 
 pytestmark = pytest.mark.whole
 
-#: The steps before what depends on the model that was blessed last.
+#: The steps before what depends on the model that was pushed last.
 UP_TO_TRAINER = (
     "csvexamplegen",
     "statisticsgen",

@@ -203,13 +203,13 @@ def test_a_model_is_pushed_to_the_folder_when_it_is_blessed() -> None:
     assert made["Pusher"].inputs["infra_blessing"] is made["InfraValidator"].outputs["blessing"]
 
 
-def test_the_baseline_is_the_latest_blessed_model() -> None:
+def test_the_baseline_is_the_latest_pushed_model() -> None:
     from tfx.dsl.components.common import resolver
 
     made = by_id()
 
     strategy = made["Resolver"].exec_properties[resolver.RESOLVER_STRATEGY_CLASS]
-    assert strategy.__name__ == "LatestBlessedModelStrategy"
+    assert strategy.__name__ == "LatestPushedModelStrategy"
     assert made["Evaluator"].inputs["baseline_model"] is made["Resolver"].outputs["model"]
     assert made["Evaluator"].inputs["model"] is made["Trainer"].outputs["model"]
 
