@@ -7,7 +7,6 @@ import tensorflow_model_analysis as tfma
 from tfx.components.evaluator.component import Evaluator
 from tfx.components.pusher.component import Pusher
 from tfx.components.schema_gen.component import SchemaGen
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.components.transform.component import Transform
@@ -33,6 +32,7 @@ from components.google_cloud_keys import (
     TRAINING_ARGS_KEY,
     VERTEX_REGION_KEY,
 )
+from components.import_schema_gen import ImportSchemaFileGen
 from components.import_schema_gen import ImportSchemaGen as ImportCuratedSchemaGen
 from components.infra_validator import InfraValidator
 from components.previous_statistics import PreviousStatisticsStrategy
@@ -310,7 +310,7 @@ def _schema_gen(
     if infer_schema:
         return SchemaGen(statistics=statistics_gen.outputs["statistics"])
     if schema_file is not None:
-        return ImportSchemaGen(schema_file=schema_file)
+        return ImportSchemaFileGen(schema_file=schema_file).with_id("ImportSchemaGen")
     return ImportCuratedSchemaGen()
 
 

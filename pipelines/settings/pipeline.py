@@ -196,7 +196,6 @@ class Settings:
             of Transform and Trainer. TFX's cache knows the path but not what the file holds:
             give a changed file another path, or set ``enable_cache`` to false.
         schema_file: Path of a curated schema; ``None`` takes the one that comes with the package.
-            As of ``module_file``, TFX's cache knows its path only: give a changed one another path.
         infer_schema: Infer a schema from the data of each run instead.
         storage: Object storage that is not where a cloud has it by default.
         metadata: How pods reach ML Metadata.

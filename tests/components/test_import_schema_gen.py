@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.errors import WorkflowError
+from components.errors import InputDataError, WorkflowError
 
 pytestmark = pytest.mark.whole
 
@@ -38,3 +38,63 @@ def test_another_schema_than_the_workflows_is_refused(tmp_path: pathlib.Path) ->
         run(tmp_path, {**properties(), "sha256": "0" * 64})
 
     assert not list(tmp_path.iterdir())
+
+
+def file_properties(path: pathlib.Path) -> dict[str, str]:
+    """What the driver makes of the properties of a schema's file."""
+    from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
+    from tfx.orchestration.portable.data_types import ExecutionInfo
+    from tfx.types import standard_artifacts
+
+    from components.import_schema_gen import SchemaFileDriver
+
+    store = Metadata(sqlite_metadata_connection_config(str(path.parent / "unused.sqlite")))
+    output = SchemaFileDriver(store).run(
+        ExecutionInfo(
+            exec_properties={"schema_file": str(path)},
+            output_dict={"schema": [standard_artifacts.Schema()]},
+        )
+    )
+    assert len(output.output_artifacts["schema"].artifacts) == 1
+    return {name: value.string_value for name, value in output.exec_properties.items()}
+
+
+def test_a_changed_file_changes_the_cache_key(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "schema.pbtxt"
+    path.write_bytes(FILE.read_bytes())
+    before, again = file_properties(path), file_properties(path)
+    path.write_bytes(FILE.read_bytes() + b"\n")
+
+    assert before == again
+    assert before["schema_file"] == str(path)
+    assert file_properties(path) != before
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"{", "is no schema: 1:1"),
+        (b"\xff\xfe", "is no schema: "),
+    ],
+)
+def test_a_file_that_is_no_schema_is_told_with_its_name(
+    tmp_path: pathlib.Path, content: bytes | None, said: str
+) -> None:
+    from tfx.types import standard_artifacts
+
+    from components.import_schema_gen import SchemaFileExecutor
+
+    path = tmp_path / "broken.pbtxt"
+    if content is not None:
+        path.write_bytes(content)
+    schema = standard_artifacts.Schema()
+    schema.uri = str(tmp_path / "out")
+
+    with pytest.raises(InputDataError) as error:
+        SchemaFileExecutor().Do({}, {"schema": [schema]}, file_properties(path))
+
+    assert str(error.value).startswith("schema_file: ")
+    assert str(path) in str(error.value)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
