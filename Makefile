@@ -48,7 +48,7 @@ golden: setup ## Rewrite the committed YAML, and the tests' expected files
 	@$(PY) pipelines/kubeflow_pipelines/pipeline_kubeflow_gcp.py
 	@$(PY) -m pytest -q tests --rewrite-golden -m golden
 
-test: setup ## All tests (about 20 minutes)
+test: setup ## All tests (about 30 minutes)
 	@$(PY) -m pytest
 
 test-quick: setup ## The tests that run no pipeline (about 3 minutes)
