@@ -101,7 +101,10 @@ def storage(
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def place(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    # One for each storage: a store that knows a model in the other one would take it for the
+    # baseline, and nobody serves that bucket any more.
+    assert storage.root
     return Workplace(tmp_path_factory.mktemp("place"))
 
 
