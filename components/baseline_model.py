@@ -8,8 +8,9 @@ from tfx import types
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
-from tfx.dsl.io import fileio
 from tfx.types import standard_artifacts
+
+from components.artifact_storage import is_there
 
 _PUSHED_PROPERTY = "pushed"
 
@@ -37,6 +38,9 @@ class LatestPushedModelStrategy(LatestBlessedModelStrategy):
 
         Returns:
             One model with its blessing by the same names, or none of either.
+
+        Raises:
+            RunError: If the bucket of a pushed model cannot be asked whether it is there.
         """
         models = {
             artifact.id: artifact
@@ -46,7 +50,7 @@ class LatestPushedModelStrategy(LatestBlessedModelStrategy):
         }
         nothing: dict[str, list[types.Artifact]] = {name: [] for name in input_dict}
         for each in sorted(_pushed(store, list(models)), reverse=True):
-            if not fileio.exists(models[each].uri):
+            if not is_there(models[each]):
                 _logger.warning(
                     "The pushed model %d is no longer at %s, and so is no baseline.",
                     *(each, models[each].uri),

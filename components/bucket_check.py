@@ -4,8 +4,10 @@ TensorFlow's file systems take a refused connection, a missing credential and a 
 there for a missing file, or repeat the call ten times. The clouds' own clients say which it is.
 """
 
+import functools
 import os
 
+from components import object_storage
 from components.errors import RunError
 from components.object_storage import S3, Location
 
@@ -15,6 +17,27 @@ _ATTEMPTS = 2
 
 _DOCS = "see docs/storage.md"
 
+_NO_BUCKET = "NoSuchBucket"
+
+
+class NoBucketError(RunError):
+    """A bucket that is not there, by the word of its storage."""
+
+
+@functools.cache
+def open_bucket(place: Location) -> None:
+    """Lets this process read and write a bucket, once it can be reached.
+
+    Args:
+        place: The place; there need be nothing at it. It is looked at once in a process.
+
+    Raises:
+        RunError: As ``check``.
+        WorkflowError: As ``object_storage.register``.
+    """
+    check(place)
+    object_storage.register([place.scheme])
+
 
 def check(place: Location) -> None:
     """Lists one object below a place.
@@ -23,7 +46,8 @@ def check(place: Location) -> None:
         place: The place; there need be nothing at it.
 
     Raises:
-        RunError: If its bucket is not there, or cannot be listed; within a minute.
+        NoBucketError: If its bucket is not there.
+        RunError: If that cannot be listed; within a minute.
     """
     if not place.bucket:
         raise RunError(f"{place}: names no bucket; write it as {place.scheme}://BUCKET/FOLDER")
@@ -55,7 +79,8 @@ def _check_s3(place: Location) -> None:
         client.list_objects_v2(Bucket=place.bucket, Prefix=place.path, MaxKeys=1)
     except exceptions.ClientError as error:
         answer = error.response
-        raise RunError(f"{place}: {_s3_problem(place, region, endpoint, answer)}") from error
+        kind = NoBucketError if answer.get("Error", {}).get("Code") == _NO_BUCKET else RunError
+        raise kind(f"{place}: {_s3_problem(place, region, endpoint, answer)}") from error
     except (
         exceptions.NoCredentialsError,
         exceptions.PartialCredentialsError,
@@ -77,7 +102,7 @@ def _s3_problem(
     error = answer.get("Error", {})
     code = str(error.get("Code", ""))
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if code == "NoSuchBucket":
+    if code == _NO_BUCKET:
         return f"there is no bucket {place.bucket} at {endpoint}; make it, or mend the URI"
     if code in ("PermanentRedirect", "AuthorizationHeaderMalformed") or status == 301:
         other = error.get("Region") or "another"
@@ -106,7 +131,7 @@ def _check_google(place: Location) -> None:
         )
         next(iter(blobs), None)
     except exceptions.NotFound as error:
-        raise RunError(
+        raise NoBucketError(
             f"{place}: there is no bucket {place.bucket}; make it, or mend the URI"
         ) from error
     except (exceptions.Forbidden, exceptions.Unauthorized) as error:

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 import grpc
+import ml_metadata
 
 import components
 from components import (
@@ -160,15 +161,19 @@ def check_mount(path: pathlib.Path) -> None:
 
 def _open_storage(tfx_arguments: Sequence[str], node_id: str) -> None:
     """Checks the buckets that the step uses, and lets TensorFlow and Beam use them."""
-    places = object_storage.locations_of_step(tfx_arguments, node_id)
-    for place in places:
-        bucket_check.check(place)
-    object_storage.register({place.scheme for place in places})
+    for place in object_storage.locations_of_step(tfx_arguments, node_id):
+        bucket_check.open_bucket(place)
+
+
+def _open_storage_of_inputs(store: ml_metadata.MetadataStore, run_id: str) -> None:
+    """Does so with the buckets of what the run's Resolvers have found, which earlier runs used."""
+    artifacts = execution_outcome.artifacts_of_run(store, run_id)
+    found = [object_storage.location(artifact.uri) for artifact in artifacts]
+    for place in {(place.scheme, place.bucket): place for place in found if place}.values():
+        bucket_check.open_bucket(place)
 
 
 def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
-    import ml_metadata
-
     # Every client that TFX makes is then as patient as ours.
     metadata_client.PatientMetadataStore.patience = options.metadata_timeout
     ml_metadata.MetadataStore = metadata_client.PatientMetadataStore
@@ -182,6 +187,7 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
             "warning: the metadata service is older than ml-metadata 1.11; upgrade Kubeflow "
             "Pipelines to 2.0 or later\n"
         )
+    _open_storage_of_inputs(store, _node(tfx_arguments).run_id)
 
     # Imported here: it takes seconds, which a wrong image or a lost service need not wait for.
     from tfx.orchestration.kubeflow import container_entrypoint

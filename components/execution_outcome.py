@@ -155,6 +155,25 @@ def executions_of_run(store: ml_metadata.MetadataStore, run_id: str) -> list[Exe
     return sorted(found, key=lambda execution: execution.id)
 
 
+def artifacts_of_run(store: ml_metadata.MetadataStore, run_id: str) -> list[Artifact]:
+    """Returns what the steps of a run have made or found, each artifact once.
+
+    Args:
+        store: The store.
+        run_id: The run's id.
+
+    Raises:
+        MetadataError: If the store does not answer.
+    """
+    try:
+        executions = [execution.id for execution in executions_of_run(store, run_id)]
+        events = store.get_events_by_execution_ids(executions) if executions else []
+        outputs = {event.artifact_id for event in events if event.type in _OUTPUTS}
+        return store.get_artifacts_by_id(sorted(outputs)) if outputs else []
+    except ml_metadata.errors.StatusError as error:
+        raise MetadataError(f"the metadata store does not answer: {error}") from error
+
+
 def output_artifacts(
     store: ml_metadata.MetadataStore, execution: Execution
 ) -> dict[str, list[Artifact]]:

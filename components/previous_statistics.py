@@ -1,6 +1,7 @@
 """Finds the statistics that new ones are compared with: those of the previous span."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 
@@ -9,6 +10,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact, Event
 from tfx import types
 from tfx.dsl.components.common.resolver import ResolverStrategy
 
+from components.artifact_storage import is_there
 from components.execution_outcome import REFUSAL_PROPERTY, span_numbers
 from components.spans import FIRST_SPAN_PROPERTY, SPAN_PROPERTY
 
@@ -43,7 +45,7 @@ class PreviousStatisticsStrategy(ResolverStrategy):
     Of windows of spans it is the latest that has no span of this one, since what both hold cannot
     differ; where there is none, the latest that ends earlier. Where data come without spans, it is
     the latest earlier run on other data. Data that ExampleValidator has refused are nothing to
-    compare with.
+    compare with, and neither are statistics that have been deleted.
     """
 
     def resolve_artifacts(
@@ -76,8 +78,12 @@ class PreviousStatisticsStrategy(ResolverStrategy):
             if of_current.spans is None
             else _earlier_spans(of_current.spans, data)
         )
-        found = [alike[each] for each in candidates if not _is_refused(store, each)][:1]
-        return {CURRENT_KEY: [current], STATISTICS_KEY: found}
+        usable = (
+            alike[each]
+            for each in candidates
+            if not _is_refused(store, each) and is_there(alike[each])
+        )
+        return {CURRENT_KEY: [current], STATISTICS_KEY: list(itertools.islice(usable, 1))}
 
 
 def _earlier_spans(current: tuple[int, int], data: Mapping[int, _Data]) -> list[int]:

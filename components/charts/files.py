@@ -1,6 +1,5 @@
 """Reads artifacts' files: local ones by pathlib, those in buckets by TensorFlow."""
 
-import functools
 import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -60,16 +59,12 @@ def open_storage(uri: str) -> Any:
     place = object_storage.location(uri)
     if place is not None:
         try:
-            _check_once(place)
-            object_storage.register([place.scheme])
+            bucket_check.open_bucket(place)
         except PipelineError as error:
             raise ArtifactError(str(error)) from error
     import tensorflow as tf
 
     return tf
-
-
-_check_once = functools.cache(bucket_check.check)
 
 
 def list_folder(uri: str) -> list[str]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from components.execution_outcome import outcome
 from orchestration.local.container import Container, Containers, prepare_folder
@@ -19,6 +20,7 @@ from orchestration.metadata_target import GrpcTarget, SqliteTarget
 from orchestration.package import read_package
 from orchestration.workflow import Step, Workflow
 from orchestration.workflow_parser import parse_workflow
+from tests.components.metadata_records import RESOLVER, put_execution
 
 pytestmark = pytest.mark.whole
 
@@ -180,3 +182,28 @@ def test_what_is_wrong_with_the_pod_is_told_before_tfx_is_imported(
     assert errors.startswith(problem)
     # Written for the user: no traceback.
     assert errors.splitlines()[1:] == ["heavy: []"]
+
+
+def test_a_baseline_whose_bucket_does_not_answer_is_told_before_tfx_is_imported(
+    workflow: Workflow, address: GrpcTarget, server: MetadataServer, tmp_path: pathlib.Path
+) -> None:
+    container = without_tfx(container_of(workflow, "evaluator", address, tmp_path))
+    credentials = {
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    container = dataclasses.replace(container, environment={**container.environment, **credentials})
+    resolver = node_of(step_of(workflow, "resolver"), RUN_ID)
+    baseline = mlmd.Artifact(type="Model", uri="s3://of-an-earlier-run/model")
+
+    with server:
+        put_execution(connect(address), resolver, kind=RESOLVER, outputs={"model": [baseline]})
+        status, errors = ended(start(container))
+
+    assert status == 1
+    first, *others = errors.splitlines()
+    assert first.startswith(
+        "Evaluator: s3://of-an-earlier-run/model: http://127.0.0.1:9 does not answer"
+    )
+    assert others == ["heavy: []"]

@@ -10,6 +10,7 @@ from components.errors import MetadataError
 from components.execution_outcome import (
     REFUSAL_PROPERTY,
     Node,
+    artifacts_of_run,
     executions_of_run,
     outcome,
     record_metrics,
@@ -165,6 +166,19 @@ def test_an_execution_without_recorded_metrics_has_none(
 
 def test_an_unknown_run_has_no_executions(store: ml_metadata.MetadataStore) -> None:
     assert executions_of_run(store, "run-1") == []
+
+
+def test_what_a_run_has_made_and_found_each_once(store: ml_metadata.MetadataStore) -> None:
+    put_execution(store, NODE, outputs=MODEL)
+    (model,) = artifacts_of_run(store, "run-1")
+    resolver = Node(pipeline="pipeline", node_id="Resolver", run_id="run-2")
+    put_execution(store, resolver, kind=RESOLVER, outputs={"model": [model]})
+    evaluator = Node(pipeline="pipeline", node_id="Evaluator", run_id="run-2")
+    blessing = [mlmd.Artifact(type="ModelBlessing", uri="/b")]
+    put_execution(store, evaluator, inputs={"model": [model]}, outputs={"blessing": blessing})
+
+    assert [each.uri for each in artifacts_of_run(store, "run-2")] == ["/m", "/b"]
+    assert artifacts_of_run(store, "no such run") == []
 
 
 def test_a_store_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

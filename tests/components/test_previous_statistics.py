@@ -1,6 +1,7 @@
 """Which statistics new ones are compared with, on a real metadata store."""
 
 import json
+import pathlib
 from typing import Any
 
 import ml_metadata
@@ -18,7 +19,8 @@ SPLITS = '["train", "eval"]'
 class History:
     """Statistics and their validation as runs leave them."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
         self.store: ml_metadata.MetadataStore = memory_store()
         self._ids: list[int] = []
         self._splits: dict[int, str] = {}
@@ -50,7 +52,12 @@ class History:
         found = self._outputs(execution)
         self._ids.append(found)
         self._splits[found] = splits
+        self._folder_of(found).mkdir()
         return found
+
+    def delete(self, statistics: int) -> None:
+        """Removes the files of statistics."""
+        self._folder_of(statistics).rmdir()
 
     def validated(self, statistics: int, *, refused: bool, previous: int | None = None) -> None:
         """Records a verdict."""
@@ -82,11 +89,15 @@ class History:
         assert [each.id for each in found["current"]] == [current]
         return [each.id for each in found["statistics"]]
 
+    def _folder_of(self, artifact_id: int) -> pathlib.Path:
+        return self._folder / str(artifact_id)
+
     def _artifact(self, artifact_id: int) -> Any:
         from tfx.types import standard_artifacts
 
         artifact = standard_artifacts.ExampleStatistics()
         artifact.id = artifact_id
+        artifact.uri = str(self._folder_of(artifact_id))
         artifact.split_names = self._splits[artifact_id]
         return artifact
 
@@ -99,8 +110,8 @@ class History:
 
 
 @pytest.fixture
-def history() -> History:
-    return History()
+def history(tmp_path: pathlib.Path) -> History:
+    return History(tmp_path)
 
 
 def test_a_first_run_has_nothing_to_compare_with(history: History) -> None:
@@ -166,6 +177,13 @@ def test_refused_data_are_nothing_to_compare_with(history: History) -> None:
     history.validated(bad, refused=True, previous=good)
 
     assert history.previous(history.statistics("c")) == [good]
+
+
+def test_statistics_that_have_been_deleted_are_left_out(history: History) -> None:
+    there = history.statistics("a")
+    history.delete(history.statistics("b"))
+
+    assert history.previous(history.statistics("c")) == [there]
 
 
 def test_data_that_were_accepted_after_all_are(history: History) -> None:
