@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import apache_beam as beam
+import numpy as np
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from tfx import types
@@ -23,7 +24,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.complaints_csv import Complaint, read_complaints
-from components.errors import InputDataError
+from components.errors import InputDataError, RunError
 from components.features import LABEL_KEY, TEXT_COLUMNS
 from components.span_driver import SPAN_PATTERNS_PROPERTY, SPAN_PROBLEM_PROPERTY
 
@@ -41,6 +42,9 @@ _MAX_INPUT_FILES = 1_000
 #: Where the workers leave what they have read: beneath the examples, which all workers can reach.
 _RECORDS_KEY = "input_files_folder"
 _RECORDS_FOLDER = ".input_files"
+
+#: Record of how many examples of older spans stay out of the training.
+_HELD_OUT_RECORD = "held_out.json"
 
 #: Execution property with the patterns to read instead of the one in ``input_config``.
 _PATTERNS_KEY = "patterns"
@@ -119,13 +123,14 @@ class Executor(BaseExampleGenExecutor):
 
         Raises:
             InputDataError: If the input cannot be taken.
+            RunError: If there are not as many examples as rows.
         """
         if problem := exec_properties.get(SPAN_PROBLEM_PROPERTY):
             raise InputDataError(problem)
         examples = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
-        records = os.path.join(examples.uri, _RECORDS_FOLDER)  # noqa: PTH118 (may be a URI)
+        records = _join(examples.uri, _RECORDS_FOLDER)
         try:
             super().Do(input_dict, output_dict, {**exec_properties, _RECORDS_KEY: records})
         except Exception as error:
@@ -133,7 +138,9 @@ class Executor(BaseExampleGenExecutor):
             if message is None:
                 raise
             raise InputDataError(message) from None
-        examples.set_string_custom_property(INPUT_FILES_PROPERTY, _input_files(records))
+        held_out, files = _read_records(records)
+        _require_all(examples, sum(file["rows"] for file in files), held_out)
+        examples.set_string_custom_property(INPUT_FILES_PROPERTY, _input_files(files))
         fileio.rmtree(records)
 
 
@@ -160,6 +167,13 @@ class _TrainOfSpans(beam.PTransform):
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
         splits = BaseExampleGenExecutor.GenerateExamplesByBeam(
             self._executor, begin.pipeline, self._exec_properties
+        )
+        path = _join(self._exec_properties[_RECORDS_KEY], _HELD_OUT_RECORD)
+        _ = (
+            [examples for split, examples in splits.items() if split != TRAIN_SPLIT]
+            | beam.Flatten(pipeline=begin.pipeline)
+            | beam.combiners.Count.Globally()
+            | "RecordHeldOut" >> beam.Map(_record, path)
         )
         return splits[TRAIN_SPLIT]
 
@@ -202,11 +216,12 @@ class _CsvToExamples(beam.PTransform):
         )
         # The patterns tell the input splits apart.
         name = hashlib.sha256("\n".join(self._patterns).encode()).hexdigest()
-        path = os.path.join(self._records, f"{name}.json")  # noqa: PTH118 (may be a URI)
+        path = _join(self._records, f"{name}.json")
         _ = (
             read[_READ]
             | "AllFiles" >> beam.combiners.ToList()
-            | "RecordFiles" >> beam.Map(_record_files, path)
+            | "DecodeFiles" >> beam.Map(lambda records: [json.loads(each) for each in records])
+            | "RecordFiles" >> beam.Map(_record, path)
         )
         return read.examples
 
@@ -290,19 +305,28 @@ def serialized_example(complaint: Complaint) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
-def _record_files(records: Sequence[bytes], path: str) -> None:
+def _record(found: Any, path: str) -> None:
     fileio.makedirs(os.path.dirname(path))  # noqa: PTH120 (may be a URI)
     with fileio.open(path, "w") as stream:
-        stream.write(json.dumps([json.loads(record) for record in records]))
+        stream.write(json.dumps(found))
 
 
-def _input_files(folder: str) -> str:
-    """Returns what the workers have read, as JSON."""
-    files = []
+def _read_records(folder: str) -> tuple[int, list[dict[str, Any]]]:
+    """Returns how many examples were held out of older spans, and the files that were read."""
+    held_out = 0
+    files: list[dict[str, Any]] = []
     for name in fileio.listdir(folder):
-        with fileio.open(os.path.join(folder, name)) as stream:  # noqa: PTH118 (may be a URI)
-            files.extend(json.loads(stream.read()))
-    files.sort(key=lambda file: file["name"])
+        with fileio.open(_join(folder, name)) as stream:
+            found = json.loads(stream.read())
+        if name == _HELD_OUT_RECORD:
+            held_out = found
+        else:
+            files += found
+    return held_out, sorted(files, key=lambda file: str(file["name"]))
+
+
+def _input_files(files: Sequence[dict[str, Any]]) -> str:
+    """Returns what the workers have read, as JSON."""
     return json.dumps(
         {
             "files": files[:_MAX_INPUT_FILES],
@@ -313,9 +337,33 @@ def _input_files(folder: str) -> str:
     )
 
 
+def _require_all(examples: types.Artifact, rows: int, held_out: int) -> None:
+    """Counts what was written: a runner may lose examples without an error."""
+    patterns = [
+        _join(artifact_utils.get_split_uri([examples], split), "*.gz")
+        for split in artifact_utils.decode_split_names(examples.split_names)
+    ]
+    paths = sorted(path for pattern in patterns for path in fileio.glob(pattern))
+    records = tf.data.TFRecordDataset(paths, "GZIP", num_parallel_reads=tf.data.AUTOTUNE)
+    written = int(
+        records.batch(1024).reduce(
+            np.int64(0), lambda total, batch: total + tf.size(batch, tf.int64)
+        )
+    )
+    if written + held_out != rows:
+        raise RunError(
+            f"{rows:,} rows were read, but {written + held_out:,} examples came of them: Beam's "
+            "runner has lost or doubled some; choose another one by the setting beam.runner"
+        )
+
+
+def _join(folder: str, name: str) -> str:
+    return os.path.join(folder, name)  # noqa: PTH118 (may be a URI)
+
+
 def _csv_files(folder: str, pattern: str, parameter: str) -> list[str]:
     """Returns the files of a folder that match, in order; ``parameter`` has named the folder."""
-    glob = os.path.join(folder, pattern)  # noqa: PTH118 (may be a URI)
+    glob = _join(folder, pattern)
     if re.search(r"[][*?]", folder):
         # TFX looks for these files by the same pattern, to tell new data from old.
         raise InputDataError(

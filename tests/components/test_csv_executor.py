@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.errors import InputDataError
+from components.errors import InputDataError, RunError
 from components.features import COLUMNS, LABEL_KEY, TEXT_COLUMNS
 
 pytestmark = pytest.mark.whole
@@ -156,6 +156,38 @@ def test_the_list_of_files_is_bounded_and_says_so(
     recorded = json.loads(examples.get_string_custom_property("input_files"))
     assert [file["name"] for file in recorded["files"]] == ["a.csv", "b.csv"]
     assert (recorded["left_out"], recorded["rows"]) == (1, 120)
+
+
+@pytest.mark.parametrize(("copies", "came"), [(0, "39"), (2, "41")], ids=["lost", "doubled"])
+def test_a_runner_that_does_not_keep_each_row_once_fails_the_step(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, copies: int, came: str
+) -> None:
+    import apache_beam as beam
+
+    from components import csv_executor
+
+    class Unreliable(csv_executor.Executor):
+        """Treats one complaint as such a runner would."""
+
+        def GenerateExamplesByBeam(self, pipeline: Any, exec_properties: Any) -> Any:  # noqa: N802
+            splits = super().GenerateExamplesByBeam(pipeline, exec_properties)
+            return {
+                name: examples
+                | f"Unreliable[{name}]"
+                >> beam.FlatMap(lambda each: [each] * (copies if b"row 7" in each else 1))
+                for name, examples in splits.items()
+            }
+
+    monkeypatch.setattr(csv_executor, "Unreliable", Unreliable, raising=False)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.csv").write_text(rows("row"))
+
+    with pytest.raises(RunError) as raised:
+        executed(tmp_path / "data", tmp_path / "examples", "Unreliable")
+
+    assert str(raised.value).startswith(
+        f"40 rows were read, but {came} examples came of them: Beam's runner has lost or doubled"
+    )
 
 
 def test_a_bad_row_fails_with_its_place_as_the_last_line(tmp_path: pathlib.Path) -> None:
