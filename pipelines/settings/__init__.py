@@ -13,6 +13,12 @@ from pipelines.settings.cluster import (
     SecuritySettings,
     VolumeSettings,
 )
+from pipelines.settings.component_pods import (
+    COMPONENT_IDS,
+    COMPONENT_KEYS,
+    SAME_POD_AS,
+    component_key,
+)
 from pipelines.settings.dataflow import DataflowSettings
 from pipelines.settings.google_cloud import (
     GoogleCloudSettings,
@@ -25,13 +31,7 @@ from pipelines.settings.learning import (
     TuningSettings,
 )
 from pipelines.settings.loading import load_settings
-from pipelines.settings.pipeline import (
-    COMPONENT_IDS,
-    COMPONENT_KEYS,
-    SAME_POD_AS,
-    Settings,
-    component_key,
-)
+from pipelines.settings.pipeline import Settings
 from pipelines.settings.pod import PodSettings, Toleration
 from pipelines.settings.storage import StorageSettings
 from pipelines.settings.validation import ValidationSettings

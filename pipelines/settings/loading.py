@@ -14,7 +14,8 @@ from cattrs.errors import ClassValidationError, IterableValidationNote
 
 from components.errors import SettingsError
 from pipelines.settings.checks import suggestion
-from pipelines.settings.pipeline import COMPONENT_KEYS, Settings
+from pipelines.settings.component_pods import COMPONENT_KEYS
+from pipelines.settings.pipeline import Settings
 from pipelines.settings.pod import PodSettings
 
 #: Environment variable that overrides the image, as in the TFX CLI.

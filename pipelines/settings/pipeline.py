@@ -1,10 +1,7 @@
 """The settings of a pipeline as a whole."""
 
 import dataclasses
-import itertools
-import posixpath
 import re
-import types
 from collections.abc import Mapping
 
 from components import object_storage
@@ -12,13 +9,10 @@ from components.errors import SettingsError
 from components.spans import InputPattern
 from pipelines.settings.beam import BeamSettings
 from pipelines.settings.checks import (
-    is_uri,
     require,
     require_kubernetes_name,
-    require_labels,
     require_not_negative,
     require_one_of,
-    require_qualified_name,
 )
 from pipelines.settings.cluster import (
     MetadataSettings,
@@ -28,6 +22,7 @@ from pipelines.settings.cluster import (
     SecuritySettings,
     VolumeSettings,
 )
+from pipelines.settings.component_pods import DEFAULT_COMPONENT_PODS, DEFAULT_POD
 from pipelines.settings.dataflow import DataflowSettings
 from pipelines.settings.google_cloud import GoogleCloudSettings
 from pipelines.settings.google_cloud_rules import check_google_cloud
@@ -36,42 +31,11 @@ from pipelines.settings.learning import (
     TrainingSettings,
     TuningSettings,
 )
+from pipelines.settings.path_rules import PATHS, check_paths
 from pipelines.settings.pod import PodSettings
-from pipelines.settings.reserved import (
-    AWS_VARIABLES,
-    AZURE_VARIABLES,
-    GCP_MOUNT_PATH,
-    GCP_VARIABLES,
-    is_reserved_pod_key,
-    is_reserved_variable,
-)
+from pipelines.settings.pod_rules import check_pods
 from pipelines.settings.storage import StorageSettings
 from pipelines.settings.validation import ValidationSettings
-
-#: Ids of the pipeline's components, in order, as settings name them.
-COMPONENT_IDS: tuple[str, ...] = (
-    "CsvExampleGen",
-    "StatisticsGen",
-    "SchemaGen",
-    "ExampleValidator",
-    "Transform",
-    "Trainer",
-    "Resolver",
-    "Evaluator",
-    "InfraValidator",
-    "Pusher",
-)
-
-#: Nodes whose pods are set up by the settings of another component.
-SAME_POD_AS: Mapping[str, str] = types.MappingProxyType(
-    {
-        "ImportSchemaGen": "SchemaGen",
-        "PreviousStatistics": "Resolver",
-        "ServingExampleGen": "CsvExampleGen",
-        "ServingStatisticsGen": "StatisticsGen",
-        "Tuner": "Trainer",
-    }
-)
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 # The grammar of image references, from distribution/reference: [HOST[:PORT]/]PATH[:TAG][@DIGEST].
@@ -92,81 +56,7 @@ _MAX_APPROVAL_SECONDS = 30 * 24 * 3600
 #: The KFP backend refuses a pipeline's name above 100 bytes (128 from version 2.17 on).
 _PIPELINE_NAME_MAX_BYTES = 100
 
-
-def component_key(component_id: str) -> str:
-    """Returns the settings key of a component: ``CsvExampleGen`` is ``csv_example_gen``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", component_id).lower()
-
-
-COMPONENT_KEYS: Mapping[str, str] = types.MappingProxyType(
-    {component_key(component_id): component_id for component_id in COMPONENT_IDS}
-)
-
-
-_DEFAULT_POD = PodSettings(
-    cpu="500m",
-    memory="2Gi",
-    memory_limit="4Gi",
-    gpu_resource="nvidia.com/gpu",
-    gpu_type_label="cloud.google.com/gke-accelerator",
-    retries=2,
-    # Lost nodes and evictions pass; a container that fails on its data fails again.
-    retry_policy="OnError",
-    retry_backoff_seconds=30,
-    retry_backoff_factor=2,
-    timeout_seconds=6 * 3600,
-)
-
-_DEFAULT_COMPONENT_PODS = types.MappingProxyType(
-    {
-        "Transform": PodSettings(cpu="1", memory="4Gi", memory_limit="8Gi"),
-        "Trainer": PodSettings(cpu="1", memory="4Gi", memory_limit="8Gi"),
-        "Evaluator": PodSettings(cpu="1", memory="4Gi", memory_limit="8Gi"),
-    }
-)
-
 _MAX_SPAN_WINDOW = 1_000
-
-#: The settings that take a path or a URI.
-_PATHS = ("input_root", "serving_root", "output_root", "module_file", "schema_file")
-
-#: Beam's flags of object storage, and what to use instead: all can read a flag in the workflow.
-_STORAGE_FLAGS = types.MappingProxyType(
-    {
-        "--s3_endpoint_url": "storage.s3_endpoint",
-        "--s3_region_name": "storage.s3_region",
-        **dict.fromkeys(
-            ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token"), "aws_secret"
-        ),
-        "--azure_connection_string": "azure_secret",
-    }
-)
-
-#: Other schemes, and what to do instead.
-_OTHER_SCHEMES = types.MappingProxyType(
-    {
-        **dict.fromkeys(("s3a", "s3n"), "write s3://"),
-        "gcs": "write gs://",
-        **dict.fromkeys(
-            ("az", "azfs", "abfs", "abfss", "wasb", "wasbs"),
-            "mount the container as the volume, by Azure's Blob CSI driver (docs/storage.md)",
-        ),
-    }
-)
-
-
-def _require_supported(key: str, uri: str) -> None:
-    scheme = uri.partition("://")[0]
-    mend = _OTHER_SCHEMES.get(scheme, "copy it to one of them, or to the volume")
-    known = " and ".join(f"{name}://" for name in object_storage.SCHEMES)
-    require(
-        scheme in object_storage.SCHEMES,
-        f"{key}: '{uri}' is in no storage that TensorFlow, TFX and Beam all use, {known}; {mend}",
-    )
-    require(
-        object_storage.location(uri) is not None,
-        f"{key}: '{uri}' has a quote or a backslash; rename the folder",
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -267,23 +157,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         self._check_names()
-        self._check_paths()
+        check_paths(self)
         self._check_spans()
-        self._check_secrets()
-        self._check_mounts()
-        self._check_variables()
-        self._check_pod_metadata()
-        self.default.check("default")
-        self.default.over(_DEFAULT_POD).check("default")
-        for component_id, pod in self.components.items():
-            require_one_of("components", component_id, COMPONENT_IDS)
-            pod.check(component_key(component_id))
-        for component_id in COMPONENT_IDS:
-            self.pod(component_id).check(component_key(component_id))
-        self._check_gpus()
+        check_pods(self)
         require_not_negative("ttl_seconds", self.ttl_seconds)
         self._check_approval()
-        self._check_storage()
         check_google_cloud(self)
 
     def _check_approval(self) -> None:
@@ -297,19 +175,6 @@ class Settings:
             "approval_timeout_seconds: plain_entrypoint does not tell the step how to reach ML "
             "Metadata; leave one of the two out",
         )
-
-    def _check_storage(self) -> None:
-        require(
-            object_storage.S3 not in self.storage_schemes or not self.plain_entrypoint,
-            "plain_entrypoint: TFX's own entry point has no s3://; leave it out, or use gs:// or a "
-            "volume",
-        )
-        for option in self.beam.options:
-            flag = option.partition("=")[0]
-            require(
-                flag not in _STORAGE_FLAGS,
-                f"beam.options: {flag} has a setting of its own; use {_STORAGE_FLAGS.get(flag)}",
-            )
 
     def _check_names(self) -> None:
         require(
@@ -332,43 +197,6 @@ class Settings:
             require_one_of("image_pull_policy", self.image_pull_policy, _PULL_POLICIES)
         require_kubernetes_name("service_account", self.service_account)
 
-    def _check_paths(self) -> None:
-        for key in _PATHS:
-            path = getattr(self, key)
-            if path is None:
-                require(
-                    self.volume is not None or key not in ("input_root", "output_root"),
-                    f"{key}: name a URI such as gs://bucket/folder, because volume is null",
-                )
-                continue
-            if is_uri(path):
-                _require_supported(key, path)
-                continue
-            require(
-                path.startswith("/") and posixpath.normpath(path) == path,
-                f"{key}: '{path}' is neither an absolute path without '..' nor a URI such as "
-                "gs://bucket/folder",
-            )
-            if self.volume is None:
-                raise SettingsError(
-                    f"{key}: '{path}' needs a volume, and volume is null: set volume.claim, or "
-                    "use a URI"
-                )
-            mount_path = self.volume.mount_path
-            require(
-                path == mount_path or path.startswith(mount_path + "/"),
-                f"{key}: '{path}' is not on the volume, which is mounted at {mount_path}",
-            )
-        require(
-            self.schema_file is None or not self.infer_schema,
-            "infer_schema: schema_file names a schema; leave one of the two out",
-        )
-        if self.module_file is not None:
-            require(
-                self.module_file.endswith(".py"),
-                f"module_file: '{self.module_file}' is not a Python file",
-            )
-
     def _check_spans(self) -> None:
         try:
             pattern = InputPattern(self.input_pattern)
@@ -384,104 +212,10 @@ class Settings:
             "span-{SPAN}/*.csv",
         )
 
-    def _check_secrets(self) -> None:
-        for index, secret in enumerate(self.image_pull_secrets):
-            require_kubernetes_name(f"image_pull_secrets.{index}", secret)
-            require(
-                secret not in self.image_pull_secrets[:index],
-                f"image_pull_secrets.{index}: '{secret}' is given twice; keep one",
-            )
-        for key in ("aws_secret", "gcp_secret", "azure_secret"):
-            if (secret := getattr(self, key)) is not None:
-                require_kubernetes_name(key, secret)
-
-    def _check_mounts(self) -> None:
-        """Refuses two mounts where the one would hide, or lie within, the other."""
-        mounts: dict[str, str] = {}
-        if self.volume is not None:
-            mounts["volume.mount_path"] = self.volume.mount_path
-        for index, files in enumerate(self.secret_files):
-            mounts[f"secret_files.{index}.mount_path"] = files.mount_path
-        if self.gcp_secret is not None:
-            mounts["gcp_secret"] = GCP_MOUNT_PATH
-        for (first, outer), (second, inner) in itertools.combinations(mounts.items(), 2):
-            require(
-                outer != inner,
-                f"{second}: {inner} is mounted twice, the other time by {first}; give each "
-                "volume and secret its own path",
-            )
-            require(
-                not (inner.startswith(f"{outer}/") or outer.startswith(f"{inner}/")),
-                f"{second}: {inner} and {outer}, which is {first}, lie within each other; give "
-                "each volume and secret a path of its own",
-            )
-
-    def _check_variables(self) -> None:
-        """Refuses an environment variable that something else in the pod sets, too."""
-        taken: dict[str, str] = {}
-        if self.module_file is not None:
-            taken["PYTHONPATH"] = "module_file"
-        if self.aws_secret is not None:
-            taken |= dict.fromkeys(AWS_VARIABLES, "aws_secret")
-        if self.gcp_secret is not None:
-            taken |= dict.fromkeys(GCP_VARIABLES, "gcp_secret")
-        if self.azure_secret is not None:
-            taken |= dict.fromkeys(AZURE_VARIABLES, "azure_secret")
-        taken |= dict.fromkeys(self.storage.variables, "storage")
-        for section in ("secret_variables", "secret_files"):
-            for index, entry in enumerate(getattr(self, section)):
-                key, variable = f"{section}.{index}.variable", entry.variable
-                if variable is None:
-                    continue
-                require(
-                    not is_reserved_variable(variable),
-                    f"{key}: '{variable}' is set by Kubeflow or TFX in every pod; use another name",
-                )
-                require(
-                    variable not in taken,
-                    f"{key}: '{variable}' is set twice, the other time by {taken.get(variable)}; "
-                    "keep one",
-                )
-                taken[variable] = key
-
-    def _check_pod_metadata(self) -> None:
-        require_labels("pod_labels", self.pod_labels)
-        for name in self.pod_annotations:
-            require_qualified_name("pod_annotations", name)
-        for section in ("pod_labels", "pod_annotations"):
-            for name in getattr(self, section):
-                require(
-                    not is_reserved_pod_key(name),
-                    f"{section}: '{name}' belongs to TFX or Kubeflow, which set their own; use "
-                    "another name, as in example.com/team",
-                )
-
-    def _check_gpus(self) -> None:
-        """Refuses a GPU type that would have no effect, or contradicts the node selector."""
-        pods = {component_id: self.pod(component_id) for component_id in COMPONENT_IDS}
-        require(
-            self.default.gpu_type is None or any(pod.gpus is not None for pod in pods.values()),
-            "default.gpu_type: no component asks for GPUs; set trainer.gpus",
-        )
-        for component_id, pod in pods.items():
-            key = component_key(component_id)
-            own = self.components.get(component_id, PodSettings())
-            require(
-                own.gpu_type is None or pod.gpus is not None,
-                f"{key}.gpu_type: {component_id} asks for no GPU; set {key}.gpus",
-            )
-            if pod.gpus and pod.gpu_type is not None and pod.gpu_type_label is not None:
-                selected = (pod.node_selector or {}).get(pod.gpu_type_label, pod.gpu_type)
-                require(
-                    selected == pod.gpu_type,
-                    f"{key}.node_selector.{pod.gpu_type_label}: '{selected}' is not "
-                    f"{key}.gpu_type, '{pod.gpu_type}'; keep one of the two",
-                )
-
     @property
     def storage_schemes(self) -> frozenset[str]:
         """The schemes of object storage that the paths have: ``gs`` and ``s3``."""
-        paths = (getattr(self, key) for key in _PATHS)
+        paths = (getattr(self, key) for key in PATHS)
         places = (object_storage.location(path) for path in paths if path is not None)
         return frozenset(place.scheme for place in places if place is not None)
 
@@ -539,5 +273,5 @@ class Settings:
         default = self.default
         if component_id != "Trainer":
             default = dataclasses.replace(default, gpus=None)
-        shipped = _DEFAULT_COMPONENT_PODS.get(component_id, PodSettings()).over(_DEFAULT_POD)
+        shipped = DEFAULT_COMPONENT_PODS.get(component_id, PodSettings()).over(DEFAULT_POD)
         return self.components.get(component_id, PodSettings()).over(default.over(shipped))
