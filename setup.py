@@ -78,6 +78,7 @@ setuptools.setup(
             "nbclient",
             "nbformat",
             "playwright",
+            "pydot",
             "pytest",
             "pymysql",
             "ruff",

@@ -27,7 +27,7 @@ def dot(answer: Answer) -> str:
 
 def _lines(answer: Answer) -> Iterator[str]:
     graph = answer.graph
-    yield "  node [fontname=sans-serif]; edge [fontname=sans-serif, fontsize=10];"
+    yield '  node [fontname="sans-serif"]; edge [fontname="sans-serif", fontsize=10];'
     for artifact in graph.artifacts.values():
         width = 2 if artifact.id in graph.roots else 1
         label = _quoted(words.artifact_title(artifact))
