@@ -7,6 +7,7 @@ from ml_metadata import errors
 from ml_metadata.proto import metadata_store_pb2
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Execution
 
+from components.charts.text import short
 from components.errors import MetadataError, RunError
 from components.execution_outcome import executions_of_run
 
@@ -103,9 +104,10 @@ def decide(store: ml_metadata.MetadataStore, run_id: str, decision: Decision) ->
 
 
 def _stands(decision: Decision) -> str:
+    by = short(decision.by)
     if decision.approved:
-        return f"is approved by {decision.by} already; that stands"
-    return f"is rejected by {decision.by} already; that stands until the run is retried"
+        return f"is approved by {by} already; that stands"
+    return f"is rejected by {by} already; that stands until the run is retried"
 
 
 def standing_decision(

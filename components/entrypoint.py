@@ -167,7 +167,7 @@ def _open_storage(tfx_arguments: Sequence[str], node_id: str) -> None:
 
 def _open_storage_of_inputs(store: ml_metadata.MetadataStore, run_id: str) -> None:
     """Does so with the buckets of what the run's Resolvers have found, which earlier runs used."""
-    artifacts = execution_outcome.artifacts_of_run(store, run_id)
+    artifacts = execution_outcome.outputs_of_run(store, run_id)
     found = [object_storage.location(artifact.uri) for artifact in artifacts]
     for place in {(place.scheme, place.bucket): place for place in found if place}.values():
         bucket_check.open_bucket(place)

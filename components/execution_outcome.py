@@ -155,7 +155,7 @@ def executions_of_run(store: ml_metadata.MetadataStore, run_id: str) -> list[Exe
     return sorted(found, key=lambda execution: execution.id)
 
 
-def artifacts_of_run(store: ml_metadata.MetadataStore, run_id: str) -> list[Artifact]:
+def outputs_of_run(store: ml_metadata.MetadataStore, run_id: str) -> list[Artifact]:
     """Returns what the steps of a run have made or found, each artifact once.
 
     Args:

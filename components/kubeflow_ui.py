@@ -26,8 +26,15 @@ def add_view(path: pathlib.Path, title: str, outputs: Mapping[str, list[Artifact
     """
     from components.charts.artifacts import sections_of
     from components.charts.html import static_page
+    from components.previous_statistics import CURRENT_KEY
 
-    artifacts = {artifact.type: artifact for group in outputs.values() for artifact in group}
+    artifacts = {
+        artifact.type: artifact
+        for key, group in outputs.items()
+        # What a Resolver compares with is no finding of it.
+        if key != CURRENT_KEY
+        for artifact in group
+    }
     sections = sections_of(artifacts)
     if not sections:
         return

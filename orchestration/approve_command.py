@@ -56,6 +56,7 @@ def approve(
       complaint-pipeline approve --cluster 3b0d4a7e-0f4c-4d3e-9a57-6c1b7a1e2f90 --by Ann --reject
     """
     from components.approvals import Decision, decide
+    from components.charts.text import short
     from components.errors import RunError
     from orchestration.metadata_client import connect
 
@@ -80,7 +81,7 @@ def approve(
         values = {"approved": decision.approved, "by": decision.by, "note": decision.note}
         print_json({"run": run_id, **values})
     else:
-        click.echo(f"{run_id}: {'rejected' if reject else 'approved'} by {decision.by}")
+        click.echo(f"{run_id}: {'rejected' if reject else 'approved'} by {short(decision.by)}")
 
 
 @contextlib.contextmanager

@@ -62,10 +62,10 @@ def _log_folders(home: pathlib.Path, run_ids: tuple[str, ...]) -> dict[str, str]
     runs = LocalRuns(home)
     found = {}
     for run in run_ids or (None,):
-        name = runs.get(run).id
-        with runs.metadata(name) as address:
-            logs = artifacts_of_run(connect(address), name).get(_LOGS)
+        view = runs.get(run)
+        with runs.metadata(view.id) as address:
+            logs = artifacts_of_run(connect(address), view).get(_LOGS)
         if logs is None:
-            raise RunError(f"{name}: has not trained; there are no logs")
-        found[name] = logs.uri
+            raise RunError(f"{view.id}: has not trained; there are no logs")
+        found[view.id] = logs.uri
     return found

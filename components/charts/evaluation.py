@@ -37,7 +37,7 @@ from components.charts.intervals import (
 )
 from components.charts.section import Block, Cell, Chart, Note, Section, Table
 from components.charts.text import counted, number_cell, number_text, short
-from components.charts.thresholds import Check, checks, missing_slices
+from components.charts.thresholds import Check, checks, exempt, missing_slices
 from components.spans import FIRST_SPAN_PROPERTY, SPAN_PROPERTY
 
 #: The most rows of a table, and columns of metrics.
@@ -117,6 +117,13 @@ def blessing_blocks(uri: str, evaluation: Evaluation, blessed: bool | None) -> l
                 note=_left_out(len(found), "threshold"),
             )
         )
+        blocks += [
+            Note(
+                text=f"The threshold on {short(metric)} does not hold for "
+                f"{counted(number, 'slice')} with fewer than {minimum:,} examples."
+            )
+            for metric, minimum, number in exempt(evaluation)
+        ]
     else:
         blocks.append(Note(text="No threshold is configured.", level="warning"))
     if evaluation.baseline is None:

@@ -21,6 +21,8 @@ from components.charts.text import number_text, percent_text
 #: A tolerance below this is there for rounding only.
 _ROUNDING = 1e-6
 
+_EXAMPLE_COUNT = "example_count"
+
 #: Missed ones first, then those that nothing is known of.
 _ORDER = {False: 0, None: 1, True: 2}
 
@@ -51,7 +53,8 @@ class Check:
 def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
     """Returns all thresholds, those that were missed first.
 
-    Whether one was reached is what TFMA has recorded, not computed anew.
+    Slices that are too small for a threshold are left out; ``exempt`` counts them. Whether one was
+    reached is what TFMA has recorded, not computed anew.
 
     Args:
         evaluation: The evaluation.
@@ -64,8 +67,10 @@ def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
         for demand in _demands(failure.metric_threshold)
     }
     found: dict[tuple[str, str, bool, str], Check] = {}
-    for name, spec, threshold in _thresholds(evaluation.config):
+    for name, spec, threshold, minimum in _thresholds(evaluation.config):
         for metric, key in _measured_by(evaluation, name, spec):
+            if key is not None and _has_fewer(evaluation, key, minimum):
+                continue
             for is_change, demand in _demands(threshold):
                 where = _spec_text(spec) if key is None else slice_label(key)
                 check = _check(evaluation, metric, key, where, is_change, demand)
@@ -88,6 +93,23 @@ def checks(evaluation: Evaluation, validation: Any | None) -> list[Check]:
             check.demand,
         ),
     )
+
+
+def exempt(evaluation: Evaluation) -> list[tuple[str, int, int]]:
+    """Returns the metrics whose thresholds do not hold for small slices.
+
+    Args:
+        evaluation: The evaluation.
+
+    Returns:
+        The metric, how many examples a slice needs, and how many slices have fewer.
+    """
+    small: dict[tuple[str, int], set[Slice]] = {}
+    for name, spec, _, minimum in _thresholds(evaluation.config):
+        for metric, key in _measured_by(evaluation, name, spec):
+            if key is not None and _has_fewer(evaluation, key, minimum):
+                small.setdefault((metric, minimum), set()).add(key)
+    return [(metric, minimum, len(keys)) for (metric, minimum), keys in small.items()]
 
 
 def missing_slices(validation: Any | None) -> list[str]:
@@ -120,33 +142,49 @@ def _check(
     )
 
 
-def _thresholds(config: Any) -> Iterator[tuple[str, Any | None, Any]]:
-    """Yields each threshold with its metric's name and its slices; ``None`` is every slice."""
+def _thresholds(config: Any) -> Iterator[tuple[str, Any | None, Any, int]]:
+    """Yields each threshold with its metric's name and its slices; ``None`` is every slice.
+
+    The number is how many examples a slice needs for the metric.
+    """
     for metrics in config.metrics_specs:
         for metric in metrics.metrics:
-            name = _configured_name(metric)
+            name = _configuration(metric).get("name")
+            name = str(name) if name else _snake_case(metric.class_name)
+            minimum = _configuration(metric).get("minimum_examples")
+            minimum = minimum if isinstance(minimum, int) else 0
             if metric.HasField("threshold"):
-                yield name, None, metric.threshold
-            yield from _per_slice(name, metric.per_slice_thresholds)
+                yield name, None, metric.threshold, minimum
+            for spec, threshold in _per_slice(metric.per_slice_thresholds):
+                yield name, spec, threshold, minimum
         for name in sorted(metrics.thresholds):
-            yield name, None, metrics.thresholds[name]
+            yield name, None, metrics.thresholds[name], 0
         for name in sorted(metrics.per_slice_thresholds):
-            yield from _per_slice(name, metrics.per_slice_thresholds[name].thresholds)
+            for spec, threshold in _per_slice(metrics.per_slice_thresholds[name].thresholds):
+                yield name, spec, threshold, 0
 
 
-def _per_slice(name: str, thresholds: Sequence[Any]) -> Iterator[tuple[str, Any, Any]]:
+def _per_slice(thresholds: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     for each in thresholds:
         for spec in each.slicing_specs:
-            yield name, spec, each.threshold
+            yield spec, each.threshold
 
 
-def _configured_name(metric: Any) -> str:
-    """Returns the name that TFMA gives a metric: its own, else its class's in snake case."""
+def _has_fewer(evaluation: Evaluation, key: Slice, minimum: int) -> bool:
+    return evaluation.of_candidate(key).get(_EXAMPLE_COUNT, math.inf) < minimum
+
+
+def _configuration(metric: Any) -> dict[str, Any]:
     try:
-        name = json.loads(metric.config).get("name") if metric.config else None
-    except (ValueError, AttributeError):
-        name = None
-    return str(name) if name else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", metric.class_name).lower()
+        found = json.loads(metric.config or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _snake_case(class_name: str) -> str:
+    """Returns the name that TFMA gives a metric without one of its own."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 def _measured_by(

@@ -4,8 +4,11 @@ The core's functions take and return serialized messages, just as they travel ov
 server in ``metadata_server`` needs no knowledge of single messages.
 """
 
+import contextlib
 import os
+import pathlib
 import re
+import sqlite3
 import threading
 import time
 
@@ -22,6 +25,9 @@ from orchestration.metadata_target import MetadataTarget, MySqlTarget, SqliteTar
 _OPEN_ATTEMPTS = 5
 _OPEN_RETRY_SECONDS = 0.5
 _BUSY_MESSAGES = ("subset of tables", "Concurrent writes aborted")
+
+#: How long another process may lock a file; a run that writes to it needs far less.
+_LOCK_SECONDS = 10.0
 
 _MYSQL_TIMEOUT_SECONDS = 10.0
 
@@ -60,8 +66,8 @@ _OPEN_FAILURES = (
     ),
     (
         r"subset of tables",
-        "the store lacks some of ml-metadata's tables: restore it from a backup, or name another "
-        "store",
+        "the store lacks some of ml-metadata's tables, or another process had locked it: try "
+        "again, restore it from a backup, or name another store",
     ),
     (
         r"mysql_real_connect failed",
@@ -175,7 +181,9 @@ def open_to_read(target: MetadataTarget, password: str | None) -> ml_metadata.Me
         MetadataError: if there is no such store, or it cannot be opened.
     """
     if isinstance(target, SqliteTarget):
-        _check_readable(target)
+        check_readable(target)
+        if _is_locked(target.path, _LOCK_SECONDS):
+            raise MetadataError(_locked(target))
     config = _config(target, password)
     if isinstance(target, SqliteTarget):
         config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
@@ -236,14 +244,43 @@ def _config(target: MetadataTarget, password: str | None) -> metadata_store_pb2.
 
 
 def _open_failure(target: MetadataTarget, message: str) -> str:
+    if isinstance(target, SqliteTarget) and _is_locked(target.path, 0.0):
+        return _locked(target)
     for pattern, meaning in _OPEN_FAILURES:
         if match := re.search(pattern, message):
             return f"metadata store {target}: {meaning.format(**match.groupdict())}"
     return f"metadata store {target} cannot be opened: {' '.join(message.split())[:300]}"
 
 
-def _check_readable(target: SqliteTarget) -> None:
-    """Refuses what is no file: opened to read only, nothing would create it."""
+def _locked(target: SqliteTarget) -> str:
+    return (
+        f"metadata store {target}: another process has locked the file: wait until it has ended, "
+        "or end it"
+    )
+
+
+def _is_locked(path: pathlib.Path, patience_seconds: float) -> bool:
+    """Whether a file cannot be read for a lock, which the core takes for missing tables."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(
+            sqlite3.connect(uri, uri=True, timeout=patience_seconds)
+        ) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return "locked" in str(error)
+    return False
+
+
+def check_readable(target: SqliteTarget) -> None:
+    """Refuses what is no file: opened to read only, nothing would create it.
+
+    Args:
+        target: The store.
+
+    Raises:
+        MetadataError: If there is no file, or nothing is in it.
+    """
     where = f"metadata store {target}"
     try:
         if not target.path.is_file():

@@ -12,9 +12,10 @@ from components.errors import PipelineError, RunError
 from orchestration.local import run_record
 from orchestration.local.followed_log import FollowedLog
 from orchestration.local.metadata_session import PASSWORD_VARIABLE, serve
+from orchestration.local.metadata_store import check_readable
 from orchestration.local.run_record import RunFolder, RunRecord, Runs
 from orchestration.local.storage_access import storage_variables
-from orchestration.metadata_target import GrpcTarget, MetadataTarget
+from orchestration.metadata_target import GrpcTarget, MetadataTarget, SqliteTarget
 from orchestration.package import read_package
 from orchestration.run_view import RunView, finite_numbers
 from orchestration.suggestion import did_you_mean
@@ -102,6 +103,9 @@ class LocalRuns:
             yield self.metadata_address(run)
             return
         target = MetadataTarget.parse(folder.read().metadata)
+        if isinstance(target, SqliteTarget):
+            # To serve it would create it.
+            check_readable(target)
         password = os.environ.get(PASSWORD_VARIABLE)
         with serve(target, password, folder.host_log) as address:
             yield address

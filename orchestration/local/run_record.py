@@ -215,7 +215,10 @@ class RunFolder:
             ValueError,
             cattrs.BaseValidationError,
         ) as error:
-            raise RunError(f"{path}: the run's record is damaged: {error}") from error
+            problem = str(error)
+            if isinstance(error, cattrs.BaseValidationError):
+                problem = cattrs.transform_error(error, "the record")[0]
+            raise RunError(f"{path}: the run's record is damaged: {problem}") from error
 
     def observe(self) -> RunRecord:
         """Reads the record as of now: a run whose process has died is ``Terminated``.

@@ -49,7 +49,7 @@ def write_report(
     sections = [
         summary_section(view, decisions(store, view.id)),
         steps_section(view, workflow),
-        *sections_of(artifacts_of_run(store, view.id), with_missing=True),
+        *sections_of(artifacts_of_run(store, view), with_missing=True),
         _lineage_section(store, view.id, home),
     ]
     page.write(out, page.render(view.name, f"{headline(view)}, {utc(view.started)}", sections))

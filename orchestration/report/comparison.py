@@ -60,7 +60,7 @@ def _artifacts(comparison: Comparison, home: pathlib.Path) -> list[Mapping[str, 
         # One environment serves them all: runs that are compared share their storage.
         runs.open_storage(run.id)
         with runs.metadata(run.id) as address:
-            found.append(artifacts_of_run(connect(address), run.id))
+            found.append(artifacts_of_run(connect(address), run))
     return found
 
 

@@ -8,29 +8,32 @@ from components import execution_outcome
 from components.errors import MetadataError
 from components.execution_outcome import Artifact
 from components.features import SERVING_SPLIT
+from orchestration.local.run_record import SUCCEEDED
+from orchestration.run_view import RunView
 
 #: How TFX writes the names of an artifact's splits.
 _SERVING_SPLITS = json.dumps([SERVING_SPLIT])
 
 
-def artifacts_of_run(store: ml_metadata.MetadataStore, run_id: str) -> dict[str, Artifact]:
+def artifacts_of_run(store: ml_metadata.MetadataStore, run: RunView) -> dict[str, Artifact]:
     """Returns the newest artifact of each type of a run, made anew or from the cache.
 
     Of examples and statistics those to train on, not those of what a model was asked.
 
     Args:
         store: The metadata store.
-        run_id: The run.
+        run: The run.
 
     Returns:
         Artifacts by the name of their type, such as ``ExampleStatistics``.
 
     Raises:
-        MetadataError: If the store does not answer.
+        MetadataError: If the store does not answer, or is not the one of the run.
     """
     found: dict[str, Artifact] = {}
     try:
-        for execution in execution_outcome.executions_of_run(store, run_id):
+        executions = execution_outcome.executions_of_run(store, run.id)
+        for execution in executions:
             if execution_outcome.is_of_resolver(execution):
                 continue
             for artifacts in execution_outcome.output_artifacts(store, execution).values():
@@ -41,6 +44,11 @@ def artifacts_of_run(store: ml_metadata.MetadataStore, run_id: str) -> dict[str,
                 }
     except ml_metadata.errors.StatusError as error:
         raise MetadataError(f"the metadata store does not answer: {error}") from error
+    if not executions and any(step.state == SUCCEEDED for step in run.steps):
+        raise MetadataError(
+            f"the metadata store of run {run.id} does not know it: it is another one than the run "
+            "wrote to; put that back"
+        )
     return found
 
 

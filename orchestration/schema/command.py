@@ -173,11 +173,11 @@ def _of_run(home: pathlib.Path, run: str) -> list[Any]:
 
     with busy("reading the run"):
         runs = LocalRuns(home)
-        name = runs.get(run).id
-        with runs.metadata(name) as address:
-            artifact = artifacts_of_run(connect(address), name).get("ExampleStatistics")
+        view = runs.get(run)
+        with runs.metadata(view.id) as address:
+            artifact = artifacts_of_run(connect(address), view).get("ExampleStatistics")
         if artifact is None:
-            raise RunError(f"{name}: has made no statistics; name another run, or CSV files")
+            raise RunError(f"{view.id}: has made no statistics; name another run, or CSV files")
         return [
             read_message(file, statistics_pb2.DatasetFeatureStatisticsList)
             for file in split_uris(artifact.uri, FILE_NAME).values()

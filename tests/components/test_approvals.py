@@ -52,6 +52,19 @@ def standing(store: ml_metadata.MetadataStore) -> Decision | None:
     return standing_decision(store, RUN, waiting)
 
 
+def test_nothing_in_a_name_reaches_the_terminal_but_as_text(
+    store: ml_metadata.MetadataStore,
+) -> None:
+    execution(store)
+    decide(store, RUN, Decision(approved=True, by="Ann\x07\u202e\x1b[2J"))
+
+    with pytest.raises(RunError) as raised:
+        decide(store, RUN, Decision(approved=True, by="Bob"))
+
+    assert "is approved by Ann" in str(raised.value)
+    assert not {"\x07", "\u202e", "\x1b"} & set(str(raised.value))
+
+
 def test_a_decision_is_kept_with_who_took_it_and_why(store: ml_metadata.MetadataStore) -> None:
     execution(store)
 

@@ -10,9 +10,9 @@ from components.errors import MetadataError
 from components.execution_outcome import (
     REFUSAL_PROPERTY,
     Node,
-    artifacts_of_run,
     executions_of_run,
     outcome,
+    outputs_of_run,
     record_metrics,
     recorded_metrics,
 )
@@ -170,15 +170,15 @@ def test_an_unknown_run_has_no_executions(store: ml_metadata.MetadataStore) -> N
 
 def test_what_a_run_has_made_and_found_each_once(store: ml_metadata.MetadataStore) -> None:
     put_execution(store, NODE, outputs=MODEL)
-    (model,) = artifacts_of_run(store, "run-1")
+    (model,) = outputs_of_run(store, "run-1")
     resolver = Node(pipeline="pipeline", node_id="Resolver", run_id="run-2")
     put_execution(store, resolver, kind=RESOLVER, outputs={"model": [model]})
     evaluator = Node(pipeline="pipeline", node_id="Evaluator", run_id="run-2")
     blessing = [mlmd.Artifact(type="ModelBlessing", uri="/b")]
     put_execution(store, evaluator, inputs={"model": [model]}, outputs={"blessing": blessing})
 
-    assert [each.uri for each in artifacts_of_run(store, "run-2")] == ["/m", "/b"]
-    assert artifacts_of_run(store, "no such run") == []
+    assert [each.uri for each in outputs_of_run(store, "run-2")] == ["/m", "/b"]
+    assert outputs_of_run(store, "no such run") == []
 
 
 def test_a_store_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -321,6 +321,21 @@ def test_a_file_that_is_no_database_is_an_error_and_stays_as_it_is(target: Sqlit
     assert target.path.read_bytes() == b"a,b\n1,2\n" * 1000
 
 
+def test_a_file_that_another_process_keeps_locked_is_told_as_that(
+    target: SqliteTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MetadataServer(target):
+        pass
+    monkeypatch.setattr(metadata_store, "_LOCK_SECONDS", 0.1)
+    with contextlib.closing(sqlite3.connect(target.path)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(MetadataError, match="another process has locked the file: wait until"):
+            metadata_store.open_to_read(target, None)
+
+    metadata_store.open_to_read(target, None).get_artifacts()
+
+
 def test_a_damaged_database_is_an_error(target: SqliteTarget) -> None:
     with MetadataServer(target):
         pass

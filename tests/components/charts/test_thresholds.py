@@ -8,7 +8,7 @@ import pytest
 
 from components.charts.evaluation_files import ALL, Slice, read_evaluation, read_validation
 from components.charts.tfma_messages import message_class
-from components.charts.thresholds import Check, checks, missing_slices
+from components.charts.thresholds import Check, checks, exempt, missing_slices
 from tests.components.charts.artifacts_of_models import METRICS, set_slice, write_evaluation
 
 _MORTGAGE, _CARD = (("product", "Mortgage"),), (("product", "Card"),)
@@ -213,6 +213,30 @@ def test_a_threshold_is_told_in_words(
     (check,) = _checks(tmp_path, specs, _passed(), metrics={ALL: METRICS})
 
     assert check.demand == demand
+
+
+def test_a_slice_with_too_few_examples_for_a_threshold_is_exempt(tmp_path: pathlib.Path) -> None:
+    threshold = {
+        "slicingSpecs": [{"featureKeys": ["product"]}],
+        "threshold": _value(0.6),
+    }
+    config = {"className": "AUC", "config": '{"minimum_examples": 100}'}
+    uri = write_evaluation(
+        tmp_path,
+        {
+            ALL: METRICS,
+            _MORTGAGE: {"auc": 0.75, "example_count": 100.0},
+            _CARD: {"auc": 1.0, "example_count": 99.0},
+        },
+        metrics_specs=[{"metrics": [{**config, "perSliceThresholds": [threshold]}]}],
+        validation=_passed(),
+    )
+    evaluation = read_evaluation(uri)
+
+    assert [check.where for check in checks(evaluation, read_validation(uri))] == [
+        "product Mortgage"
+    ]
+    assert exempt(evaluation) == [("auc", 100, 1)]
 
 
 def test_two_thresholds_of_a_metric_are_told_apart(tmp_path: pathlib.Path) -> None:

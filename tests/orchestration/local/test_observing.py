@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
-from components.errors import RunError
+from components.errors import MetadataError, RunError
 from orchestration.cli import cli
 from orchestration.local.observing import LocalRuns
 from orchestration.local.run_record import RunFolder, RunRecord, Runs, StepRecord
@@ -123,6 +123,38 @@ def test_a_time_that_is_none_is_a_damaged_record(
     (view,) = LocalRuns(home).newest(5)
 
     assert view.state == "Damaged"
+
+
+def test_a_damaged_record_is_told_with_the_key(home: pathlib.Path) -> None:
+    folder = Runs(home).create("bad-")
+    record(folder, "Succeeded")
+    values = json.loads((folder.path / "run.json").read_text())
+    values["max_parallel"] = "many"
+    (folder.path / "run.json").write_text(json.dumps(values))
+
+    with pytest.raises(RunError, match="record is damaged: .*max_parallel"):
+        LocalRuns(home).get(folder.path.name)
+
+
+@pytest.mark.parametrize("content", [None, b""], ids=["removed", "emptied"])
+def test_a_store_that_is_gone_is_told_and_not_made_anew(
+    home: pathlib.Path, tmp_path: pathlib.Path, content: bytes | None
+) -> None:
+    store = tmp_path / "metadata.db"
+    if content is not None:
+        store.write_bytes(content)
+    folder = Runs(home).create("r-")
+    made = record(folder, "Succeeded")
+    made.metadata = f"sqlite:{store}"
+    folder.write(made)
+
+    with (
+        pytest.raises(MetadataError, match=f"metadata store sqlite:{store}: "),
+        LocalRuns(home).metadata(folder.path.name),
+    ):
+        pass
+
+    assert (store.read_bytes() if store.exists() else None) == content
 
 
 def test_a_record_nested_without_end_is_a_damaged_one(home: pathlib.Path) -> None:
