@@ -6,6 +6,8 @@ there for a missing file, or repeat the call ten times. The clouds' own clients 
 
 import functools
 import os
+import re
+from typing import Any
 
 from components import object_storage
 from components.errors import RunError
@@ -18,6 +20,9 @@ _ATTEMPTS = 2
 _DOCS = "see docs/storage.md"
 
 _NO_BUCKET = "NoSuchBucket"
+
+# What may be in a header; Python's client tells one that has more with all its text.
+_PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
 class NoBucketError(RunError):
@@ -69,14 +74,31 @@ def _check_s3(place: Location) -> None:
         # As TensorFlow does; an endpoint's certificate is for its host alone.
         s3={"addressing_style": "path"},
     )
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    if bundle and not os.path.exists(bundle):  # noqa: PTH110 (as OpenSSL reads it)
+        raise RunError(
+            f"{place}: {bundle} (AWS_CA_BUNDLE) is not there; check storage.s3_ca_file, and the "
+            "secret that brings it"
+        )
     region, endpoint = None, "Amazon S3"
     try:
         session = boto3.Session()
+        _require_plain_credentials(place, session)
         client = session.client(
             "s3", region_name=os.environ.get("AWS_REGION") or None, config=config
         )
         region, endpoint = client.meta.region_name, client.meta.endpoint_url
-        client.list_objects_v2(Bucket=place.bucket, Prefix=place.path, MaxKeys=1)
+        answer = client.list_objects_v2(Bucket=place.bucket, Prefix=place.path, MaxKeys=1)
+        if answer.get("Name") != place.bucket:
+            # As a console or a login page does, which boto3 takes for an empty list.
+            raise RunError(
+                f"{place}: {endpoint} has answered, but not as S3 does; check storage.s3_endpoint"
+            )
+    except RecursionError as error:
+        raise RunError(
+            f"{place}: {endpoint} sends each call on to another address; set storage.s3_endpoint "
+            "to that, such as https:// for http://"
+        ) from error
     except exceptions.ClientError as error:
         answer = error.response
         kind = NoBucketError if answer.get("Error", {}).get("Code") == _NO_BUCKET else RunError
@@ -90,18 +112,43 @@ def _check_s3(place: Location) -> None:
             f"{place}: no credentials for S3 ({_line(error)}): a pod has them by aws_secret or "
             f"by its service account's role, you by AWS's variables or ~/.aws; {_DOCS}"
         ) from error
-    except (exceptions.BotoCoreError, ValueError) as error:
+    except exceptions.SSLError as error:
+        by = f"the certificates in {bundle} (AWS_CA_BUNDLE)" if bundle else "the public authorities"
+        raise RunError(
+            f"{place}: {endpoint} cannot be trusted by {by}; name its own by storage.s3_ca_file "
+            f"({_line(error)})"
+        ) from error
+    except (exceptions.BotoCoreError, ValueError, OSError) as error:
         raise RunError(
             f"{place}: {endpoint} does not answer ({_line(error)}); check storage.s3_endpoint"
         ) from error
+
+
+def _require_plain_credentials(place: Location, session: Any) -> None:
+    """Refuses what no header can hold, before an error shows it."""
+    credentials = session.get_credentials()
+    if credentials is None:
+        return
+    frozen = credentials.get_frozen_credentials()
+    for name, text in (
+        ("AWS_ACCESS_KEY_ID", frozen.access_key),
+        ("AWS_SECRET_ACCESS_KEY", frozen.secret_key),
+        ("AWS_SESSION_TOKEN", frozen.token),
+    ):
+        if text and not _PLAIN.fullmatch(text):
+            raise RunError(
+                f"{place}: {name} has a space, a line break or another character that is not for "
+                "it; make the secret anew, from files that printf writes: echo ends a line"
+            )
 
 
 def _s3_problem(
     place: Location, region: str | None, endpoint: str, answer: dict[str, dict[str, object]]
 ) -> str:
     error = answer.get("Error", {})
-    code = str(error.get("Code", ""))
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    # A proxy answers without one.
+    code = str(error.get("Code") or f"HTTP {status}")
     if code == _NO_BUCKET:
         return f"there is no bucket {place.bucket} at {endpoint}; make it, or mend the URI"
     if code in ("PermanentRedirect", "AuthorizationHeaderMalformed") or status == 301:
@@ -114,7 +161,11 @@ def _s3_problem(
             f"the credentials may not list it ({code}); allow s3:ListBucket on {place.bucket}, and "
             "s3:GetObject, s3:PutObject and s3:DeleteObject in it"
         )
-    return f"{endpoint} has answered {status} {code}: {_line(error.get('Message', ''))}"
+    words = f"{status}" if code == str(status) else f"{status} {code}"
+    return (
+        f"{endpoint} has answered {words}: {_line(error.get('Message', ''))}; see its log, or "
+        "check storage.s3_endpoint"
+    )
 
 
 def _check_google(place: Location) -> None:

@@ -1,9 +1,12 @@
 """From the choice of a Beam runner to Beam's flags."""
 
+import argparse
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
+from components.errors import SettingsError
 from pipelines.dataflow_options import dataflow_args
 from pipelines.settings import SAME_POD_AS, BeamSettings, Settings
 from pipelines.settings.quantities import parse_quantity
@@ -44,6 +47,9 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
 
     Returns:
         The flags. A list, because TFX 1.15.1 adds its own list to it.
+
+    Raises:
+        SettingsError: If ``beam.options`` has a flag that nothing would heed.
     """
     # A component on Dataflow has flags of its own, which come after these and win.
     runner = "DirectRunner" if settings.runner == "DataflowRunner" else settings.runner
@@ -54,6 +60,9 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
         "SparkRunner": _spark,
     }
     flags_of_the_runner = runners.get(runner)
+    if settings.options and runner in ("DirectRunner", "PrismRunner"):
+        # The job servers of the others have flags that Python does not know.
+        _require_known(settings.options)
     return [
         f"--runner={runner}",
         *([] if flags_of_the_runner is None else flags_of_the_runner(settings)),
@@ -64,6 +73,28 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
         f"--sdk_container_image={image}",
         *settings.options,
     ]
+
+
+class _OptionParser(argparse.ArgumentParser):
+    """Raises SettingsError instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"beam.options: {message}")
+
+
+def _require_known(options: Sequence[str]) -> None:
+    """Refuses flags that Beam does not know: it only warns of them, in the log of each step."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    parser = _OptionParser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
+    for kind in PipelineOptions.__subclasses__():
+        if add := getattr(kind, "_add_argparse_args", None):
+            add(parser)
+    _, unknown = parser.parse_known_args(list(options))
+    if unknown:
+        raise SettingsError(
+            f"beam.options: Beam has no flag {unknown[0]}; correct it, or leave it out"
+        )
 
 
 def component_beam_pipeline_args(settings: Settings, component_id: str) -> list[str]:

@@ -86,5 +86,7 @@ class BucketFolder:
         ) as error:
             reason = " ".join(str(error).split())[:300]
             raise RunError(
-                f"{self._place}: the outputs' folder cannot be used: {reason}"
+                f"{self._place}: the outputs' folder cannot be read and written: {reason}; allow "
+                "s3:GetObject, s3:PutObject and s3:DeleteObject in it, or the role Storage Object "
+                "User (roles/storage.objectUser)"
             ) from error

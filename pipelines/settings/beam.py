@@ -3,8 +3,9 @@
 import dataclasses
 import re
 
-from pipelines.settings.checks import is_uri, require, require_not_negative, require_one_of
+from pipelines.settings.checks import is_uri, require, require_one_of
 from pipelines.settings.dataflow import DataflowSettings
+from pipelines.settings.uris import host_of, require_address, require_no_credentials
 
 _DIRECT, _PRISM, _FLINK, _SPARK, _PORTABLE, _DATAFLOW = RUNNERS = (
     "DirectRunner",
@@ -62,7 +63,14 @@ _FLAG_SETTINGS = {
     },
 }
 
-_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?):(?P<port>[0-9]{1,5})")
+# Beam takes "--NAME VALUE" in one argument for a flag of that name, which it does not know.
+_OPTION = re.compile(r"--[A-Za-z][-A-Za-z0-9_]*(=.*)?", re.DOTALL)
+
+_MAX_WORKERS = 1_000
+
+#: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/datastream/execution/parallel/
+_MAX_PARALLELISM = 2**15
+
 _HERE = ("localhost", "127.0.0.1")
 _FLINK_HERE = ("[local]", "[auto]")
 _SPARK_HERE = re.compile(r"local(\[([1-9][0-9]*|\*)\])?")
@@ -133,11 +141,15 @@ class BeamSettings:
         if self.runner in (_FLINK, _SPARK, _PORTABLE):
             self._check_job_server()
         self._check_environment()
-        require_not_negative("beam.sdk_worker_parallelism", self.sdk_worker_parallelism)
-        require(
-            self.parallelism is None or self.parallelism >= 1,
-            f"beam.parallelism: {self.parallelism} is not 1 or more",
-        )
+        for name, least, most in (
+            ("sdk_worker_parallelism", 0, _MAX_WORKERS),
+            ("parallelism", 1, _MAX_PARALLELISM),
+        ):
+            number = getattr(self, name)
+            require(
+                number is None or least <= number <= most,
+                f"beam.{name}: {number} is not {least} to {most}",
+            )
         self._check_options()
 
     @property
@@ -155,7 +167,7 @@ class BeamSettings:
     def _runner_is_in_the_pod(self) -> bool:
         """Whether the runner shares the step's network, so that it reaches workers there."""
         if self.job_endpoint is not None:
-            return _host(self.job_endpoint) in _HERE
+            return host_of(self.job_endpoint) in _HERE
         if self.runner == _FLINK:
             return self.flink_master in _FLINK_HERE
         if self.runner == _SPARK:
@@ -181,7 +193,10 @@ class BeamSettings:
             f"use {' or '.join(_RUNNING_MODES)}",
         )
         require_one_of("beam.running_mode", self.running_mode, _RUNNING_MODES)
-        require_not_negative("beam.workers", self.workers)
+        require(
+            0 <= self.workers <= _MAX_WORKERS,
+            f"beam.workers: {self.workers} is not 0 to {_MAX_WORKERS}",
+        )
         require(
             self.workers == 1 or self.running_mode != "in_memory",
             f"beam.workers: beam.running_mode in_memory has one worker, not {self.workers}; set "
@@ -197,7 +212,7 @@ class BeamSettings:
             )
         master = {_FLINK: "flink_master", _SPARK: "spark_master_url"}.get(self.runner)
         if self.job_endpoint is not None:
-            _require_address("beam.job_endpoint", self.job_endpoint)
+            require_address("beam.job_endpoint", self.job_endpoint)
             for name in ("job_server_jar", master):
                 require(
                     name is None or getattr(self, name) is None,
@@ -220,11 +235,11 @@ class BeamSettings:
                 "beam.artifact_endpoint goes with beam.job_endpoint; a job server that the step "
                 "starts knows its own",
             )
-            _require_address("beam.artifact_endpoint", self.artifact_endpoint)
+            require_address("beam.artifact_endpoint", self.artifact_endpoint)
 
     def _check_master(self) -> None:
         if self.runner == _FLINK and self.flink_master not in _FLINK_HERE:
-            _require_address("beam.flink_master", self.flink_master)
+            require_address("beam.flink_master", self.flink_master)
         if self.runner == _SPARK and not self._runner_is_in_the_pod:
             found = _SPARK_MASTER.fullmatch(self.spark_master_url or "")
             require(
@@ -233,7 +248,7 @@ class BeamSettings:
                 "master; use spark://HOST:PORT, local, local[4] or local[*]",
             )
             if found is not None:
-                _require_address("beam.spark_master_url", found["address"])
+                require_address("beam.spark_master_url", found["address"])
 
     def _check_environment(self) -> None:
         kind, config = self.environment_type, self.environment_config
@@ -255,7 +270,7 @@ class BeamSettings:
                 "beam.environment_config is required when beam.environment_type is EXTERNAL: "
                 "HOST:PORT of the worker pool, as the runner sees it",
             )
-            _require_address("beam.environment_config", config)
+            require_address("beam.environment_config", config)
         elif kind == "PROCESS":
             require(
                 config is not None and re.fullmatch(r"/[^\s,]+", config) is not None,
@@ -272,8 +287,8 @@ class BeamSettings:
     def _check_options(self) -> None:
         for option in self.options:
             require(
-                option.startswith("--"),
-                f"beam.options: '{option}' is not a Beam flag; flags begin with '--'",
+                _OPTION.fullmatch(option) is not None,
+                f"beam.options: '{option}' is not a Beam flag; write it as --NAME=VALUE or --NAME",
             )
             flag = option.partition("=")[0]
             require(
@@ -282,20 +297,8 @@ class BeamSettings:
             )
 
 
-def _host(address: str) -> str | None:
-    found = _ADDRESS.fullmatch(address)
-    return None if found is None else found["host"]
-
-
-def _require_address(key: str, address: str | None) -> None:
-    found = _ADDRESS.fullmatch(address or "")
-    require(
-        found is not None and 1 <= int(found["port"]) <= 65535,
-        f"{key}: '{address}' is not an address; use HOST:PORT, such as flink-job-server:8099",
-    )
-
-
 def _require_file(key: str, path: str | None) -> None:
+    require_no_credentials(key, path or "", "use a path in the image, or a URL without")
     require(
         path is not None and (re.fullmatch(r"/[^\s]+", path) is not None or is_uri(path)),
         f"{key}: '{path}' is neither an absolute path nor a URL",

@@ -45,6 +45,16 @@ def require_kubernetes_name(key: str, value: str) -> None:
     )
 
 
+def require_secret_name(key: str, value: str) -> None:
+    """Refuses what is not the name of a secret, and does not show it: it may be the secret."""
+    require(
+        len(value) <= 253 and _DNS_SUBDOMAIN.fullmatch(value) is not None,
+        f"{key}: what is given, and not shown here, is not the name of a Kubernetes secret: "
+        "lower-case letters, digits, '-' and '.', at most 253 characters; what is secret stays out "
+        "of settings",
+    )
+
+
 def require_not_negative(key: str, value: int | float | None) -> None:
     """Refuses a number below 0; ``None`` passes."""
     require(value is None or value >= 0, f"{key}: {value} is negative; use 0 or more")

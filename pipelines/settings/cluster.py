@@ -12,6 +12,7 @@ from pipelines.settings.checks import (
     require_mount_path,
     require_not_negative,
     require_one_of,
+    require_secret_name,
 )
 from pipelines.settings.reserved import SCRATCH_FOLDER, SECRET_VOLUME_PREFIX
 
@@ -103,7 +104,7 @@ class MetadataSettings:
                 "metadata.secret is required when metadata.kind is mysql: the name of the "
                 "Kubernetes secret that holds the user and the password",
             )
-            require_kubernetes_name("metadata.secret", self.secret or "")
+            require_secret_name("metadata.secret", self.secret or "")
             require_data_key("metadata.user_key", self.user_key)
             require_data_key("metadata.password_key", self.password_key)
             require(
@@ -121,7 +122,7 @@ class SecretVariable:
     variable: str
 
     def __post_init__(self) -> None:
-        require_kubernetes_name("secret_variables.secret", self.secret)
+        require_secret_name("secret_variables.secret", self.secret)
         require_data_key("secret_variables.key", self.key)
         require_environment_variable("secret_variables.variable", self.variable)
 
@@ -144,7 +145,7 @@ class SecretFiles:
     key: str | None = None
 
     def __post_init__(self) -> None:
-        require_kubernetes_name("secret_files.secret", self.secret)
+        require_secret_name("secret_files.secret", self.secret)
         require_mount_path("secret_files.mount_path", self.mount_path)
         require(
             self.mount_path != SCRATCH_FOLDER,
@@ -176,7 +177,7 @@ class NotificationSettings:
     ui_host: str | None = None
 
     def __post_init__(self) -> None:
-        require_kubernetes_name("notification.secret", self.secret)
+        require_secret_name("notification.secret", self.secret)
         require_data_key("notification.key", self.key)
         require(
             self.ui_host is None or _WEB_ADDRESS.fullmatch(self.ui_host) is not None,

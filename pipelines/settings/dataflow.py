@@ -10,6 +10,7 @@ from pipelines.settings.google_cloud_checks import (
     require_service_account,
     require_subnetwork,
 )
+from pipelines.settings.uris import require_bucket_uri
 
 #: The components that run Beam pipelines.
 BEAM_COMPONENT_IDS = ("CsvExampleGen", "StatisticsGen", "Transform", "Evaluator")
@@ -87,6 +88,8 @@ class DataflowSettings:
                 f"beam.dataflow.{key}: '{location}' is not in a bucket; use a URI such as "
                 "gs://bucket/dataflow",
             )
+            if location is not None:
+                require_bucket_uri(f"beam.dataflow.{key}", location)
         if self.machine_type is not None:
             require_machine_type("beam.dataflow.machine_type", self.machine_type)
         require_not_negative("beam.dataflow.disk_gb", self.disk_gb)

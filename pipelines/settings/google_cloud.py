@@ -272,7 +272,7 @@ class GoogleCloudSettings:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user of the book's arguments is to know, a line each."""
+        """What the user is to know of these settings, a line each."""
         lines = []
         for kind, given, name in (
             ("Training", self.ai_platform_training_args, "training"),
@@ -292,6 +292,13 @@ class GoogleCloudSettings:
             as_text = ", ".join(f"{field}: {value}" for field, value in values.items())
             lines.append(
                 f"{key}: {gone}; compiled for Vertex AI as google_cloud.vertex_{name} {{{as_text}}}"
+            )
+        training = self.training
+        if training is not None and training.accelerator_type is not None and not training.image:
+            lines.append(
+                "google_cloud.vertex_training.accelerator_type: the pipeline's image has no CUDA "
+                "unless you have built it in, and trains without it on the CPU; "
+                "google_cloud.vertex_training.image names another one"
             )
         return tuple(lines)
 

@@ -39,6 +39,12 @@ ACCELERATORS: Mapping[str, str] = types.MappingProxyType(
 
 _ACCELERATOR_COUNTS = (1, 2, 4, 8, 16)
 
+#: NVIDIA L4 of the machines g2-standard-...; the names of a2 and a3 have the number themselves
+#: (https://cloud.google.com/compute/docs/accelerator-optimized-machines).
+_L4_OF: Mapping[str, int] = types.MappingProxyType(
+    {**dict.fromkeys(("4", "8", "12", "16", "32"), 1), "24": 2, "48": 4, "96": 8}
+)
+
 
 def require_project(key: str, value: str) -> None:
     """Refuses what is not the id of a Google Cloud project."""
@@ -95,6 +101,20 @@ def require_accelerator(
         f"{section}.machine_type: '{machine_type}' cannot have {accelerator_type}, which goes with "
         f"machine types {family}-...",
     )
+    most = _accelerators_of(machine_type)
+    require(
+        most is None or (accelerator_count or 0) <= most,
+        f"{section}.accelerator_count: {accelerator_count} is more than {machine_type} has, {most}",
+    )
+
+
+def _accelerators_of(machine_type: str) -> int | None:
+    """Returns how many accelerators a machine is built with; ``None`` where they are attached."""
+    family, _, size = machine_type.partition("-")
+    if family == "g2":
+        return _L4_OF.get(size.removeprefix("standard-"))
+    found = re.search(r"gpu-([0-9]+)g$", size)
+    return None if found is None else int(found[1])
 
 
 def require_service_account(key: str, value: str | None) -> None:

@@ -77,6 +77,11 @@ def _check_training(settings: "Settings", cloud: "GoogleCloudSettings") -> None:
         f"training.text_encoder_handle: '{handle}' is a path, which {key} cannot reach; use a URI",
     )
     require(
+        handle is None or not handle.startswith("s3://"),
+        f"training.text_encoder_handle: '{handle}': {key} has no credentials for S3; copy it to "
+        "gs://",
+    )
+    require(
         not settings.pod("Trainer").gpus,
         f"trainer.gpus: the pod only waits for {key}; leave it out, and give the job an "
         "accelerator_type",
@@ -115,6 +120,13 @@ def _check_dataflow(settings: "Settings") -> None:
     _require_bucket(settings, "beam.runner")
     dataflow = settings.dataflow
     assert dataflow is not None
+    assert settings.google_cloud is not None
+    region, subnetwork = settings.google_cloud.region_name, dataflow.subnetwork
+    require(
+        subnetwork is None or f"regions/{region}/" in subnetwork,
+        f"beam.dataflow.subnetwork: '{subnetwork}' is not in google_cloud.region, {region}; use "
+        "one that is",
+    )
     for option in settings.beam.options:
         setting = FLAG_SETTINGS.get(option.partition("=")[0])
         require(

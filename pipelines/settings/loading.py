@@ -24,6 +24,9 @@ IMAGE_VARIABLE = "KUBEFLOW_TFX_IMAGE"
 #: Sections whose names are the user's own; such a name may have dots.
 _FREE_NAMES = ("hyperparameters", "node_selector", "pod_annotations", "pod_labels")
 
+#: What is part of the names of all settings of secrets.
+_SECRETS = "secret"
+
 _TYPES = typing.get_type_hints(Settings)
 
 
@@ -90,6 +93,8 @@ def _read_file(path: pathlib.Path) -> dict[str, Any]:
             f"{path}: byte {error.start} is not UTF-8; save the settings file as UTF-8"
         ) from error
     # PyYAML raises ValueError for a value that looks like a date and is none.
+    except RecursionError as error:
+        raise SettingsError(f"{path}: its values are nested too deep") from error
     except (yaml.YAMLError, TypeError, ValueError) as error:
         reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
         raise SettingsError(f"{path}: not valid YAML: {reason}") from error
@@ -110,16 +115,16 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     except (yaml.scanner.ScannerError, yaml.parser.ParserError, yaml.composer.ComposerError):
         # A pattern such as {YYYY}-{MM}-{DD}/*.csv begins like a mapping.
         value = text
-    except (yaml.YAMLError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise SettingsError(
-            f"--set {override}: the value is not valid YAML; put it in quotes of its own, as in "
-            f"--set '{name}=\"{text}\"'"
+            f"--set {name}: the value is not valid YAML; put it in quotes of its own, as in "
+            f"--set '{name}=\"VALUE\"'"
         ) from error
     node = tree
     for section in sections:
         child = {} if node.get(section) is None else node[section]
         if not isinstance(child, dict):
-            raise SettingsError(f"--set {override}: '{section}' is not a section of settings")
+            raise SettingsError(f"--set {name}: '{section}' is not a section of settings")
         # A copy, because an alias (*name) in the file may share the section with another one.
         node[section] = node = dict(child)
     node[key] = value
@@ -180,7 +185,7 @@ def _shaped(value: Any, kind: Any, place: str) -> Any:
                 raise SettingsError(f"{place}.{key}: unknown setting{mend}")
         return {key: _shaped(entry, hints[key], f"{place}.{key}") for key, entry in section.items()}
     if typing.get_origin(kind) is tuple:
-        entries = _of_shape(value, list, place, f"a list; write [{_shown(value)}]")
+        entries = _of_shape(value, list, place, f"a list; write [{_example(value, place)}]")
         entry_kind = typing.get_args(kind)[0]
         return [_shaped(entry, entry_kind, f"{place}.{i}") for i, entry in enumerate(entries)]
     if typing.get_origin(kind) is Mapping:
@@ -192,15 +197,30 @@ def _of_shape(value: Any, shape: type, place: str, noun: str) -> Any:
     if value is None:
         return shape()
     if not isinstance(value, shape):
-        raise SettingsError(f"{place}: {_shown(value)} is not {noun}")
+        raise SettingsError(f"{place}: {_shown(value, place)} is not {noun}")
     return value
 
 
-def _shown(value: Any) -> str:
-    """Returns a value as YAML would have it, rather than Python."""
+def _example(value: Any, place: str) -> str:
+    return "NAME" if _SECRETS in place else _shown(value, place)
+
+
+def _shown(value: Any, place: str) -> str:
+    """Returns a value as YAML would have it, and not at all where it may be a secret itself."""
+    if _SECRETS in place:
+        return "what is given, and not shown here,"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return repr(value)
+
+
+class _NotOfTypeError(TypeError):
+    """A value that is not of its setting's type, which where it is raised nobody knows."""
+
+    def __init__(self, value: Any, noun: str) -> None:
+        super().__init__(noun)
+        self.value = value
+        self.noun = noun
 
 
 def _hook(noun: str, *kinds: type) -> Callable[[Any, type], Any]:
@@ -208,7 +228,7 @@ def _hook(noun: str, *kinds: type) -> Callable[[Any, type], Any]:
 
     def structure(value: Any, _: type) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise TypeError(f"{_shown(value)} is not {noun}")
+            raise _NotOfTypeError(value, noun)
         return value
 
     return structure
@@ -237,6 +257,8 @@ def _first_problem(error: BaseException, where: str) -> str:
         return _with_index(str(error), where)
     if isinstance(error, KeyError):
         return f"{where}: this setting is required"
+    if isinstance(error, _NotOfTypeError):
+        return f"{where}: {_shown(error.value, where)} is not {error.noun}"
     return f"{where}: {error}"
 
 

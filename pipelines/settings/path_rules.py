@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from components import object_storage
 from components.errors import SettingsError
-from pipelines.settings.checks import is_uri, require
+from pipelines.settings.checks import require
+from pipelines.settings.uris import require_bucket_uri
 
 if TYPE_CHECKING:
     from pipelines.settings.pipeline import Settings
@@ -26,18 +27,6 @@ _STORAGE_FLAGS = types.MappingProxyType(
     }
 )
 
-#: Other schemes, and what to do instead.
-_OTHER_SCHEMES = types.MappingProxyType(
-    {
-        **dict.fromkeys(("s3a", "s3n"), "write s3://"),
-        "gcs": "write gs://",
-        **dict.fromkeys(
-            ("az", "azfs", "abfs", "abfss", "wasb", "wasbs"),
-            "mount the container as the volume, by Azure's Blob CSI driver (docs/storage.md)",
-        ),
-    }
-)
-
 
 def check_paths(settings: "Settings") -> None:
     """Refuses a path that no pod could reach.
@@ -52,20 +41,6 @@ def check_paths(settings: "Settings") -> None:
     _check_storage(settings)
 
 
-def _require_supported(key: str, uri: str) -> None:
-    scheme = uri.partition("://")[0]
-    mend = _OTHER_SCHEMES.get(scheme, "copy it to one of them, or to the volume")
-    known = " and ".join(f"{name}://" for name in object_storage.SCHEMES)
-    require(
-        scheme in object_storage.SCHEMES,
-        f"{key}: '{uri}' is in no storage that TensorFlow, TFX and Beam all use, {known}; {mend}",
-    )
-    require(
-        object_storage.location(uri) is not None,
-        f"{key}: '{uri}' has a quote or a backslash; rename the folder",
-    )
-
-
 def _check_paths(settings: "Settings") -> None:
     for key in PATHS:
         path = getattr(settings, key)
@@ -75,8 +50,8 @@ def _check_paths(settings: "Settings") -> None:
                 f"{key}: name a URI such as gs://bucket/folder, because volume is null",
             )
             continue
-        if is_uri(path):
-            _require_supported(key, path)
+        if "://" in path:
+            require_bucket_uri(key, path)
             continue
         require(
             path.startswith("/") and posixpath.normpath(path) == path,

@@ -248,6 +248,12 @@ class Settings:
             staging_location=given.staging_location or f"{self._output}/dataflow/staging",
         )
 
+    def _works_elsewhere(self, component_id: str) -> bool:
+        """Whether a component's pod only waits for a job on Google Cloud."""
+        if component_id == "Trainer" and self.google_cloud is not None:
+            return self.google_cloud.trains
+        return self.dataflow is not None and component_id in self.dataflow.components
+
     @property
     def _output(self) -> str:
         # A URI may end in a slash, and gs://bucket//name is another place than gs://bucket/name.
@@ -273,5 +279,7 @@ class Settings:
         default = self.default
         if component_id != "Trainer":
             default = dataclasses.replace(default, gpus=None)
-        shipped = DEFAULT_COMPONENT_PODS.get(component_id, PodSettings()).over(DEFAULT_POD)
+        shipped = DEFAULT_POD
+        if not self._works_elsewhere(component_id):
+            shipped = DEFAULT_COMPONENT_PODS.get(component_id, PodSettings()).over(DEFAULT_POD)
         return self.components.get(component_id, PodSettings()).over(default.over(shipped))

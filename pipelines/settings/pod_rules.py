@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from pipelines.settings.checks import (
     require,
-    require_kubernetes_name,
     require_labels,
     require_one_of,
     require_qualified_name,
+    require_secret_name,
 )
 from pipelines.settings.component_pods import COMPONENT_IDS, DEFAULT_POD, component_key
 from pipelines.settings.pod import PodSettings
@@ -50,14 +50,14 @@ def check_pods(settings: "Settings") -> None:
 
 def _check_secrets(settings: "Settings") -> None:
     for index, secret in enumerate(settings.image_pull_secrets):
-        require_kubernetes_name(f"image_pull_secrets.{index}", secret)
+        require_secret_name(f"image_pull_secrets.{index}", secret)
         require(
             secret not in settings.image_pull_secrets[:index],
             f"image_pull_secrets.{index}: '{secret}' is given twice; keep one",
         )
     for key in ("aws_secret", "gcp_secret", "azure_secret"):
         if (secret := getattr(settings, key)) is not None:
-            require_kubernetes_name(key, secret)
+            require_secret_name(key, secret)
 
 
 def _check_mounts(settings: "Settings") -> None:

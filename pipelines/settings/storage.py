@@ -4,8 +4,8 @@ import dataclasses
 import re
 
 from pipelines.settings.checks import require
+from pipelines.settings.uris import is_server, require_no_credentials
 
-_ENDPOINT = re.compile(r"https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?/?")
 _REGION = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -26,8 +26,9 @@ class StorageSettings:
     s3_ca_file: str | None = None
 
     def __post_init__(self) -> None:
+        require_no_credentials("storage.s3_endpoint", self.s3_endpoint or "", "use aws_secret")
         require(
-            self.s3_endpoint is None or _ENDPOINT.fullmatch(self.s3_endpoint) is not None,
+            self.s3_endpoint is None or is_server(self.s3_endpoint),
             f"storage.s3_endpoint: '{self.s3_endpoint}' is not the URL of a server; use one such "
             "as http://minio-service.kubeflow:9000, without a bucket",
         )

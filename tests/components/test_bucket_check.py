@@ -98,7 +98,7 @@ def test_a_refused_connection(monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> 
         (403, "AccessDenied", "may not list it (AccessDenied); allow s3:ListBucket on complaints"),
         (403, "InvalidAccessKeyId", "does not take the credentials (InvalidAccessKeyId); renew"),
         (301, "PermanentRedirect", "in region eu-north-1, not in eu-west-1; set storage.s3_region"),
-        (400, "Odd", "has answered 400 Odd: why"),
+        (400, "Odd", "has answered 400 Odd: why; see its log, or check storage.s3_endpoint"),
     ],
 )
 def test_what_s3_refuses_is_told_with_the_mend(
@@ -125,6 +125,92 @@ def test_what_s3_refuses_is_told_with_the_mend(
 
     assert expected in line
     assert "a-secret-key" not in line
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (200, "has answered, but not as S3 does; check storage.s3_endpoint"),
+        (403, "the credentials may not list it (HTTP 403); allow s3:ListBucket"),
+        (500, "has answered 500: Internal Server Error; see its log"),
+    ],
+)
+def test_a_web_page_is_not_an_answer_of_s3(
+    monkeypatch: pytest.MonkeyPatch, s3: S3Server, status: int, expected: str
+) -> None:
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"<html><head><title>Log in</title></head><body><p>Welcome</p></body></html>"
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815 (http.server's name)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with serving(Page, types.SimpleNamespace()) as state:
+        use(monkeypatch, **{**s3.variables, "AWS_ENDPOINT_URL_S3": state.url})
+
+        assert expected in problem("s3", "complaints")
+
+
+def test_an_endpoint_that_sends_each_call_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, s3: S3Server
+) -> None:
+    class Redirecting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(301)
+            self.send_header("Location", f"https://127.0.0.1:9{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815 (http.server's name)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with serving(Redirecting, types.SimpleNamespace()) as state:
+        use(monkeypatch, **{**s3.variables, "AWS_ENDPOINT_URL_S3": state.url})
+
+        line = problem("s3", "complaints")
+
+    assert state.url in line
+    assert "storage.s3_endpoint" in line
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_a_secret_with_a_line_break_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, s3: S3Server, name: str
+) -> None:
+    use(monkeypatch, **{**s3.variables, name: "hunter2\n"})
+
+    line = problem("s3", "complaints")
+
+    assert f"{name} has a space, a line break or another character" in line
+    assert "echo ends a line" in line
+    assert "hunter2" not in line
+
+
+def test_an_endpoint_that_cannot_be_trusted(monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> None:
+    url = s3.url.replace("http://", "https://")
+    use(monkeypatch, **{**s3.variables, "AWS_ENDPOINT_URL_S3": url})
+
+    line = problem("s3", "complaints")
+
+    assert f"{url} cannot be trusted by the public authorities" in line
+    assert "storage.s3_ca_file" in line
+
+
+def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, s3: S3Server) -> None:
+    use(monkeypatch, **{**s3.variables, "AWS_CA_BUNDLE": "/secret/minio/ca.crt"})
+
+    line = problem("s3", "complaints")
+
+    assert "/secret/minio/ca.crt (AWS_CA_BUNDLE) is not there; check storage.s3_ca_file" in line
 
 
 def test_no_credentials_for_google() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.errors import SettingsError
 from pipelines.beam_options import beam_pipeline_args, component_beam_pipeline_args
 from pipelines.settings import BeamSettings, Settings, load_settings
 
@@ -106,6 +107,35 @@ def test_more_options_are_passed_on_after_the_rest() -> None:
     )
 
     assert args[-2:] == ["--experiments=a", "--experiments=b"]
+
+
+@pytest.mark.parametrize("runner", ["DirectRunner", "PrismRunner", "DataflowRunner"])
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("--direct_num_work=5", "Beam has no flag --direct_num_work=5"),
+        ("--no_such_flag", "Beam has no flag --no_such_flag"),
+        ("--max_cache_memory_usage_mb=much", "invalid int value: 'much'"),
+    ],
+)
+def test_a_flag_that_beam_would_only_warn_of_is_refused(
+    runner: str, option: str, problem: str
+) -> None:
+    location = "/usr/local/bin/prism" if runner == "PrismRunner" else None
+    settings = BeamSettings(runner=runner, prism_location=location, options=(option,))
+
+    with pytest.raises(SettingsError, match=problem):
+        beam_pipeline_args(settings, "image:1")
+
+
+def test_a_job_server_may_know_more_flags_than_beam_here() -> None:
+    settings = BeamSettings(
+        runner="FlinkRunner",
+        job_endpoint="localhost:8099",
+        options=("--flink_conf_dir=/opt/flink/conf",),
+    )
+
+    assert "--flink_conf_dir=/opt/flink/conf" in beam_pipeline_args(settings, "image:1")
 
 
 def test_the_flags_are_a_list_of_their_own() -> None:

@@ -108,6 +108,36 @@ REFUSED = {
         "google_cloud.vertex_training.machine_type",
         "g2-...",
     ),
+    "more accelerators than the machine has": (
+        training(
+            accelerator_type="NVIDIA_TESLA_A100", machine_type="a2-highgpu-1g", accelerator_count=2
+        ),
+        "google_cloud.vertex_training.accelerator_count",
+        "2 is more than a2-highgpu-1g has, 1",
+    ),
+    "more L4 than the machine has": (
+        serving(accelerator_type="NVIDIA_L4", machine_type="g2-standard-24", accelerator_count=4),
+        "google_cloud.vertex_serving.accelerator_count",
+        "4 is more than g2-standard-24 has, 2",
+    ),
+    "subnetwork of another region": (
+        dataflow(subnetwork="regions/europe-west1/subnetworks/a"),
+        "beam.dataflow.subnetwork",
+        "is not in google_cloud.region",
+    ),
+    "encoder in S3": (
+        {
+            **training(),
+            "training": {"text_encoder": "hub", "text_encoder_handle": "s3://example-bucket/use"},
+        },
+        "training.text_encoder_handle",
+        "copy it to gs://",
+    ),
+    "parent of the temporary files": (
+        dataflow(temp_location="gs://bucket/../x"),
+        "beam.dataflow.temp_location",
+        "write the whole path",
+    ),
     "no replica": (training(replicas=0), "google_cloud.vertex_training.replicas", "1 to 1000"),
     "replicas of our run_fn": (
         training(replicas=2),
@@ -328,6 +358,27 @@ REFUSED = {
 }
 
 
+def test_a_pod_that_only_waits_asks_for_less(tmp_path: pathlib.Path) -> None:
+    here = settings(tmp_path).pod("Trainer").memory
+    waiting = settings(tmp_path, **training())
+
+    assert here == "4Gi"
+    assert waiting.pod("Trainer").memory == "2Gi"
+    assert waiting.pod("Transform").memory == "4Gi"
+    on_dataflow = settings(tmp_path, **dataflow(components=["Transform"]))
+    memory = {name: on_dataflow.pod(name).memory for name in ("Transform", "Evaluator", "Trainer")}
+    assert memory == {"Transform": "2Gi", "Evaluator": "4Gi", "Trainer": "4Gi"}
+
+
+def test_gpus_that_the_image_cannot_use_are_told(tmp_path: pathlib.Path) -> None:
+    with_gpu = {"accelerator_type": "NVIDIA_TESLA_T4"}
+    of_own = {**with_gpu, "image": "europe-docker.pkg.dev/project/images/cuda:1"}
+
+    (note,) = settings(tmp_path, **training(**with_gpu)).google_cloud.notes
+    assert "has no CUDA" in note
+    assert settings(tmp_path, **training(**of_own)).google_cloud.notes == ()
+
+
 @pytest.mark.parametrize(("sections", "key", "mend"), REFUSED.values(), ids=REFUSED.keys())
 def test_refuses_in_one_line_what_google_would(
     tmp_path: pathlib.Path, sections: dict[str, object], key: str, mend: str
@@ -344,6 +395,9 @@ def test_refuses_in_one_line_what_google_would(
 TAKEN = {
     "training": training(),
     "several machines of a module file": {**training(replicas=4), **MODULE},
+    "some of a machine's GPUs": serving(
+        accelerator_type="NVIDIA_H100_80GB", machine_type="a3-highgpu-8g", accelerator_count=1
+    ),
     "one GPU by default": training(accelerator_type="NVIDIA_TESLA_T4"),
     "region with a long name": {
         "google_cloud": {

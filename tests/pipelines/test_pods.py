@@ -53,7 +53,7 @@ def test_every_pod_mounts_the_volume() -> None:
 
 
 def test_without_a_volume_nothing_is_mounted() -> None:
-    for pod in pods("volume=null", "input_root=gs://a", "output_root=gs://b").values():
+    for pod in pods("volume=null", "input_root=gs://input", "output_root=gs://output").values():
         assert "volumes" not in pod
         assert "volumeMounts" not in pod["container"]
 
@@ -206,7 +206,7 @@ def test_s3_elsewhere_is_told_by_awss_own_variables() -> None:
 
 
 def test_without_storage_settings_no_pod_has_variables_of_a_cloud() -> None:
-    for pod in pods("input_root=s3://a", "output_root=s3://b").values():
+    for pod in pods("input_root=s3://input", "output_root=s3://output").values():
         assert not [name for name in variables(pod) if name.startswith(("AWS", "S3", "AZURE"))]
 
 
@@ -282,7 +282,7 @@ def test_every_pod_runs_tfxs_arguments_through_the_entry_point() -> None:
 
 
 def test_without_a_volume_no_mount_is_checked() -> None:
-    for pod in pods("volume=null", "input_root=gs://a", "output_root=gs://b").values():
+    for pod in pods("volume=null", "input_root=gs://input", "output_root=gs://output").values():
         assert "--mount_path" not in pod["container"]["args"]
 
 

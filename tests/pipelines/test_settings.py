@@ -107,7 +107,7 @@ def test_an_override_fills_a_section_that_the_file_empties(tmp_path: pathlib.Pat
 
 def test_null_takes_an_optional_section_away() -> None:
     settings = load_settings(
-        overrides=["volume=null", "input_root=gs://a/in", "output_root=gs://a/out"]
+        overrides=["volume=null", "input_root=gs://bucket/in", "output_root=gs://bucket/out"]
     )
 
     assert settings.volume is None
@@ -138,17 +138,19 @@ def test_a_pattern_needs_no_quotes_of_its_own(tmp_path: pathlib.Path) -> None:
         ("trainer..memory=8G", "write it as NAME=VALUE"),
         ("trainer.=8G", "write it as NAME=VALUE"),
         ("trainer.memory=2024-13-01", "not valid YAML"),
+        (f"trainer.memory={'[' * 2000}", "not valid YAML"),
         ("ttl_seconds.days=1", "'ttl_seconds' is not a section of settings"),
     ],
 )
-def test_a_malformed_override_is_refused_with_its_text(
+def test_a_malformed_override_is_refused_with_its_name(
     tmp_path: pathlib.Path, override: str, mend: str
 ) -> None:
     with pytest.raises(SettingsError) as raised:
         settings_of(tmp_path, "ttl_seconds: 5", override)
 
     line = str(raised.value)
-    assert line.startswith(f"--set {override}: ")
+    # Not its value, which may be a secret.
+    assert line.startswith((f"--set {override}: ", f"--set {override.partition('=')[0]}: "))
     assert mend in line
     assert "\n" not in line
 

@@ -47,7 +47,7 @@ REFUSED = {
     "endpoint with password": (
         "storage: {s3_endpoint: 'http://user:word@minio:9000'}",
         "storage.s3_endpoint",
-        "without a bucket",
+        "it holds credentials, which all could read in the workflow; use aws_secret",
     ),
     "endpoint with bucket": (
         "storage: {s3_endpoint: 'http://minio:9000/bucket'}",
@@ -58,8 +58,40 @@ REFUSED = {
     "ca file": ("storage: {s3_ca_file: ca.crt}", "storage.s3_ca_file", "an absolute path"),
     "s3 by Hadoop's name": ("input_root: s3a://bucket/data", "input_root", "write s3://"),
     "azure": ("output_root: az://account/container", "output_root", "Azure's Blob CSI driver"),
+    "parent in a bucket": ("input_root: gs://bucket/../x", "input_root", "write the whole path"),
+    "nothing in a bucket's path": ("input_root: s3://bucket//x", "input_root", "an empty part"),
+    "pattern in a bucket": ("input_root: 's3://bucket/*'", "input_root", "'*', which is not for"),
+    "version of an object": ("input_root: 's3://bucket/x?versionId=3'", "input_root", "has '?'"),
+    "tag of Argo": ("input_root: 'gs://bucket/{{workflow.name}}'", "input_root", "has '{'"),
+    "escape in a bucket": ('input_root: "gs://bucket/\\e[31mx"', "input_root", r"'\x1b'"),
+    "no-break space in a bucket": ('input_root: "gs://bucket/a\\_b"', "input_root", r"'\xa0'"),
+    "letters of a bucket": ("input_root: s3://A_B/x", "input_root", "'A_B' is no bucket's name"),
+    "dots of a bucket": ("input_root: s3://bk..t/x", "input_root", "is no bucket's name"),
+    "short bucket": ("input_root: s3://ab/x", "input_root", "at least 3"),
+    "long bucket": (f"input_root: s3://{'b' * 64}/x", "input_root", "is no bucket's name"),
+    "underscore of S3": ("input_root: s3://a_bucket/x", "input_root", "is no bucket's name"),
+    "part of a bucket of Google": (
+        f"input_root: gs://{'b' * 64}.example.com/x",
+        "input_root",
+        "is no bucket's name",
+    ),
+    "no bucket": ("input_root: 's3:///x'", "input_root", "'' is no bucket's name"),
+    "port of an endpoint": (
+        "storage: {s3_endpoint: 'http://minio:99999'}",
+        "storage.s3_endpoint",
+        "not the URL of a server",
+    ),
+    "dots of an endpoint": (
+        "storage: {s3_endpoint: 'http://minio..svc'}",
+        "storage.s3_endpoint",
+        "not the URL of a server",
+    ),
     "web": ("input_root: https://example.com/data", "input_root", "gs:// and s3://"),
-    "quoted bucket": ('input_root: "s3://bucket/a\'b"', "input_root", "rename the folder"),
+    "quoted bucket": (
+        'input_root: "s3://bucket/a\'b"',
+        "input_root",
+        "which is not for folders here",
+    ),
     "key as a flag": (
         "beam: {options: ['--s3_secret_access_key=hunter2']}",
         "beam.options",
@@ -91,7 +123,7 @@ REFUSED = {
     "mount path :": ("volume: {mount_path: '/a:b'}", "volume.mount_path", "without '..', ':'"),
     "no volume": ("volume: null", "input_root", "a URI such as gs://bucket/folder"),
     "path without volume": (
-        "{volume: null, input_root: /a, output_root: gs://b}",
+        "{volume: null, input_root: /a, output_root: gs://output}",
         "input_root",
         "set volume.claim, or use a URI",
     ),
@@ -490,8 +522,8 @@ REFUSED = {
         "beam.running_mode",
         "loses examples",
     ),
-    "beam workers": ("beam: {workers: -1}", "beam.workers", "use 0 or more"),
-    "beam option": ("beam: {options: [x=1]}", "beam.options", "flags begin with '--'"),
+    "beam workers": ("beam: {workers: -1}", "beam.workers", "-1 is not 0 to 1000"),
+    "beam option": ("beam: {options: [x=1]}", "beam.options", "write it as --NAME=VALUE"),
     "beam option with a setting": (
         "beam: {options: [--direct_num_workers=2]}",
         "beam.options",
@@ -624,7 +656,7 @@ REFUSED = {
     "parallelism": (
         "beam: {runner: FlinkRunner, job_endpoint: 'localhost:1', parallelism: 0}",
         "beam.parallelism",
-        "not 1 or more",
+        "0 is not 1 to 32768",
     ),
     # Spans
     "pattern of the parent": (
@@ -703,7 +735,7 @@ REFUSED = {
     # Types
     "number for a section": ("default: 5", "default", "valid in one are cpu"),
     "text for a component": ("trainer: 8G", "trainer", "valid in one are cpu"),
-    "text for a list": ("image_pull_secrets: regcred", "image_pull_secrets", "write ['regcred']"),
+    "text for a list": ("image_pull_secrets: regcred", "image_pull_secrets", "write [NAME]"),
     "section for a list": ("secret_files: {secret: a}", "secret_files", "not a list"),
     "text in a list of sections": ("secret_files: [a]", "secret_files.0", "valid in one are sec"),
     "list for a mapping": ("pod_labels: [a]", "pod_labels", "a mapping of names to values"),
@@ -734,6 +766,41 @@ def test_refuses_in_one_line_that_names_the_key(
     assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aws_secret: {AWS_SECRET_ACCESS_KEY: hunter2}",
+        "gcp_secret: [hunter2]",
+        "azure_secret: AccountName=a;AccountKey=hunter2",
+        "image_pull_secrets: Hunter2 hunter2",
+        "image_pull_secrets: [Hunter2 hunter2]",
+        "secret_variables: [{secret: 'pw hunter2', key: k}]",
+        "metadata: {kind: mysql, secret: 'pw hunter2'}",
+        "notification: {secret: 'pw hunter2'}",
+        "storage: {s3_endpoint: 'http://user:hunter2@minio:9000'}",
+        "input_root: s3://user:hunter2@bucket/data",
+        "beam: {runner: PortableRunner, job_endpoint: 'user:hunter2@host:1'}",
+        "beam: {runner: PrismRunner, prism_location: 'https://user:hunter2@example.com/prism'}",
+    ],
+)
+def test_what_may_be_secret_is_refused_and_not_shown(tmp_path: pathlib.Path, text: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(SettingsError) as raised:
+        load_settings(path)
+
+    assert "hunter2" not in str(raised.value).lower()
+
+
+def test_a_file_that_is_nested_without_end_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(f"image: {'[' * 2000}", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="nested too deep"):
+        load_settings(path)
+
+
 def test_settings_made_in_python_are_checked_as_well() -> None:
     with pytest.raises(SettingsError, match=r"^trainer\.memory: the request of 8G is above"):
         Settings(components={"Trainer": PodSettings(memory="8G", memory_limit="4G")})
@@ -759,8 +826,8 @@ TAKEN = {
     "registry with a port": "image: localhost:5000/team/a_b/c--d:v1.2",
     "image by digest": f"image: gcr.io/p/complaints@sha256:{'a' * 64}",
     "own TFX image": "image: registry.example.com/tensorflow/tfx:ours",
-    "buckets without volume": "{volume: null, input_root: 'gs://a', output_root: 'gs://b/c'}",
-    "bucket beside volume": "input_root: gs://a/data",
+    "buckets without volume": "{volume: null, input_root: 'gs://input', output_root: 'gs://output/c'}",
+    "bucket beside volume": "input_root: gs://input/data",
     "toleration of everything": "trainer: {tolerations: [{operator: Exists}]}",
     "no gpu on trial": "trainer: {gpus: 0, gpu_type: t4}",
     "type for the gpu of another": "{default: {gpu_type: t4}, evaluator: {gpus: 1}}",

@@ -132,7 +132,7 @@ def test_a_damaged_record_is_told_with_the_key(home: pathlib.Path) -> None:
     values["max_parallel"] = "many"
     (folder.path / "run.json").write_text(json.dumps(values))
 
-    with pytest.raises(RunError, match="record is damaged: .*max_parallel"):
+    with pytest.raises(RunError, match=r"record is damaged: .*max_parallel"):
         LocalRuns(home).get(folder.path.name)
 
 
