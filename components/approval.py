@@ -71,13 +71,13 @@ class Executor(BaseExecutor):
             return
         decision = _wait(os.environ["WORKFLOW_ID"], exec_properties["timeout_seconds"])
         approval.set_int_custom_property(_BLESSED, 1)
-        approval.set_string_custom_property("approved_by", decision.by)
-        approval.set_string_custom_property("note", decision.note)
+        approval.set_string_custom_property(approvals.APPROVED_BY, decision.by)
+        approval.set_string_custom_property(approvals.NOTE, decision.note)
         # Text, since MySQL keeps whole numbers of 32 bits only.
         decided = datetime.datetime.fromtimestamp(
             decision.milliseconds // 1000, datetime.timezone.utc
         )
-        approval.set_string_custom_property("decided", decided.isoformat())
+        approval.set_string_custom_property(approvals.DECIDED, decided.isoformat())
         # What was checked belongs to what is approved.
         checked = get_single_instance(input_dict["infra_blessing"])
         approval.set_string_custom_property(

@@ -14,6 +14,9 @@ from components.execution_outcome import executions_of_run
 #: Type of the execution that waits for a decision.
 APPROVAL_TYPE = "components.approval.Approval"
 
+#: Custom properties of what an approval's step has made.
+APPROVED_BY, NOTE, DECIDED = "approved_by", "note", "decided"
+
 _OPEN = (Execution.NEW, Execution.RUNNING, Execution.FAILED)
 
 #: Type of the artifact that keeps a decision, attributed to its run.

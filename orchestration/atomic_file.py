@@ -1,6 +1,7 @@
 """Writes a file whole or not at all."""
 
 import contextlib
+import errno
 import os
 import pathlib
 
@@ -15,6 +16,8 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
     Raises:
         OSError: If it cannot be written; nothing is left behind then.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, "it names no file", str(path))
     # Beside the file, because os.replace is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -59,8 +59,14 @@ def find(reader: Reader, text: str) -> Found:
             of a data file, or SHA-256 of its contents.
 
     Raises:
-        MetadataError: If nothing has this name, with the closest ones, or several things have.
+        MetadataError: If the text is empty, or nothing has this name, with the closest ones, or
+            several things have.
     """
+    if not text.strip():
+        raise MetadataError(
+            "nothing is named; give a model's path or version, an artifact's id, a run, or a data "
+            "file"
+        )
     attempts: list[Callable[[Reader, str], Found | None]] = [
         _by_number,
         _by_path,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from components.approvals import APPROVED_BY, DECIDED, NOTE
 from orchestration.lineage.data_files import DataFile, InputFiles
 from orchestration.lineage.graph import BLESSING_SUFFIX, PUSHED_MODEL, Artifact, Execution, Kind
 from orchestration.lineage.run_facts import code_hash_of
@@ -119,12 +120,12 @@ def recorded_approval(properties: dict[str, Any]) -> str:
     Returns:
         The approval in words; empty where they hold none.
     """
-    by = properties.get("approved_by")
+    by = properties.get(APPROVED_BY)
     if not by:
         return ""
-    seconds = _seconds(str(properties.get("decided") or ""))
-    text = decision(True, str(by), str(properties.get("note") or ""), seconds)
-    for name in ("approved_by", "note", "decided", "blessed"):
+    seconds = _seconds(str(properties.get(DECIDED) or ""))
+    text = decision(True, str(by), str(properties.get(NOTE) or ""), seconds)
+    for name in (APPROVED_BY, NOTE, DECIDED, "blessed"):
         properties.pop(name, None)
     return text
 

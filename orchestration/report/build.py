@@ -9,7 +9,6 @@ import sys
 
 import ml_metadata
 
-from components.approvals import decisions
 from components.charts.artifacts import sections_of
 from components.charts.section import Note, Section, Table
 from components.errors import MetadataError
@@ -19,7 +18,7 @@ from orchestration.lineage.summary import summary
 from orchestration.local.observing import LocalRuns, workflow_of
 from orchestration.metadata_client import connect
 from orchestration.report import page
-from orchestration.report.run_artifacts import artifacts_of_run
+from orchestration.report.run_artifacts import artifacts_of_run, decisions_on
 from orchestration.report.run_sections import steps_section, summary_section
 from orchestration.run_outcome import headline
 from orchestration.run_view import RunView
@@ -46,10 +45,11 @@ def write_report(
     Raises:
         PipelineError: If the store does not answer, or the file cannot be written.
     """
+    artifacts = artifacts_of_run(store, view)
     sections = [
-        summary_section(view, decisions(store, view.id)),
+        summary_section(view, decisions_on(store, view.id, artifacts)),
         steps_section(view, workflow),
-        *sections_of(artifacts_of_run(store, view), with_missing=True),
+        *sections_of(artifacts, with_missing=True),
         _lineage_section(store, view.id, home),
     ]
     page.write(out, page.render(view.name, f"{headline(view)}, {utc(view.started)}", sections))

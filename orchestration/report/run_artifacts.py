@@ -1,10 +1,13 @@
 """What the steps of a run have brought forth."""
 
+import datetime
 import json
+from collections.abc import Mapping
 
 import ml_metadata
 
 from components import execution_outcome
+from components.approvals import APPROVED_BY, DECIDED, NOTE, Decision, decisions
 from components.errors import MetadataError
 from components.execution_outcome import Artifact
 from components.features import SERVING_SPLIT
@@ -50,6 +53,40 @@ def artifacts_of_run(store: ml_metadata.MetadataStore, run: RunView) -> dict[str
             "wrote to; put that back"
         )
     return found
+
+
+def decisions_on(
+    store: ml_metadata.MetadataStore, run_id: str, artifacts: Mapping[str, Artifact]
+) -> list[Decision]:
+    """Returns what people have decided on a run, the oldest first.
+
+    Where the approval's step is from the cache, that is the approval in an earlier run.
+
+    Args:
+        store: The metadata store.
+        run_id: The run.
+        artifacts: Its artifacts by the name of their type.
+
+    Raises:
+        MetadataError: If the store does not answer.
+    """
+    if taken := decisions(store, run_id):
+        return taken
+    # The approval is of the type of InfraValidator's blessing, and comes after it.
+    approval = artifacts.get("InfraBlessing")
+    if approval is None or APPROVED_BY not in approval.custom_properties:
+        return []
+    properties = approval.custom_properties
+    decided = datetime.datetime.fromisoformat(properties[DECIDED].string_value)
+    note = f"{properties[NOTE].string_value} (in an earlier run, for the same model)"
+    return [
+        Decision(
+            approved=True,
+            by=properties[APPROVED_BY].string_value,
+            note=note.strip(),
+            milliseconds=round(decided.timestamp() * 1000),
+        )
+    ]
 
 
 def _is_of_serving(artifact: Artifact) -> bool:

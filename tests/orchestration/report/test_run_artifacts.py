@@ -6,7 +6,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from components.errors import MetadataError
 from components.execution_outcome import Node
 from orchestration.local.run_record import StepRecord
-from orchestration.report.run_artifacts import artifacts_of_run
+from orchestration.report.run_artifacts import artifacts_of_run, decisions_on
 from orchestration.run_view import RunView
 from tests.components.metadata_records import memory_store, put_execution
 
@@ -27,6 +27,27 @@ def test_statistics_of_what_a_model_was_asked_are_not_those_of_the_run() -> None
 
     found = artifacts_of_run(store, RunView(id="r", name="r", state="Succeeded", pipeline="p"))
     assert found["ExampleStatistics"].uri == "/StatisticsGen"
+
+
+def approval(**properties: str) -> mlmd.Artifact:
+    artifact = mlmd.Artifact(type="InfraBlessing")
+    for name, text in properties.items():
+        artifact.custom_properties[name].string_value = text
+    return artifact
+
+
+def test_the_approval_of_a_step_from_the_cache_is_told_with_where_it_is_from() -> None:
+    found = approval(approved_by="Ann", note="looked at", decided="2026-11-25T10:00:00+00:00")
+
+    (decision,) = decisions_on(memory_store(), "r", {"InfraBlessing": found})
+
+    assert (decision.approved, decision.by) == (True, "Ann")
+    assert decision.note == "looked at (in an earlier run, for the same model)"
+    assert decision.milliseconds == 1_795_600_800_000
+
+
+def test_infra_validators_blessing_is_no_approval() -> None:
+    assert decisions_on(memory_store(), "r", {"InfraBlessing": approval()}) == []
 
 
 def run_with_a_step(state: str) -> RunView:
