@@ -29,6 +29,8 @@ def tensorboard(
       complaint-pipeline tensorboard consumer-complaint-pipeline-kubeflow-x7k2p \\
           consumer-complaint-pipeline-kubeflow-b4t9z --port 6007
     """
+    if not as_json:
+        _require_free(bind, port)
     with busy("looking for the logs"):
         folders = _log_folders(home, run_ids)
     if as_json:
@@ -36,8 +38,11 @@ def tensorboard(
         return
     import os
 
+    # Of TensorFlow's start-up.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     spec = ",".join(f"{run}:{uri}" for run, uri in folders.items())
-    click.echo(f"TensorBoard on http://{bind}:{port} for {', '.join(folders)}; Ctrl-C ends it")
+    where = f"http://{bind}:{port}" if port else f"a free port of {bind}"
+    click.echo(f"TensorBoard on {where} for {', '.join(folders)}; Ctrl-C ends it")
     # In place of this process, so that Ctrl-C and its exit status are TensorBoard's own.
     os.execv(  # noqa: S606 (no shell)
         sys.executable,
@@ -46,6 +51,21 @@ def tensorboard(
             *("--logdir_spec", spec, "--host", bind, "--port", str(port)),
         ],
     )
+
+
+def _require_free(bind: str, port: int) -> None:
+    import socket
+
+    from components.errors import RunError
+
+    try:
+        family = socket.getaddrinfo(bind, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.create_server((bind, port), family=family):
+            return
+    except OSError as error:
+        raise RunError(
+            f"{bind}:{port}: is not free ({error.strerror}); choose another --port, or --host"
+        ) from error
 
 
 def _log_folders(home: pathlib.Path, run_ids: tuple[str, ...]) -> dict[str, str]:

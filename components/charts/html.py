@@ -30,8 +30,8 @@ _LONG_TEXT = 30
 #: Digits of the least number of a column, its most decimals, and the most digits of a number.
 _DIGITS, _MOST_DECIMALS, _MOST_DIGITS = 4, 4, 8
 
-#: plotly's buttons that send data to a server, or are of no use here.
-_CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["toImage"]}
+#: Without plotly's buttons: one of them uploads the data, and each is a stop for the Tab key.
+_CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def environment(*folders: pathlib.Path) -> jinja2.Environment:

@@ -6,11 +6,15 @@ import itertools
 import json
 import pathlib
 import shutil
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from tests.end_to_end.project import FEW_STEPS, PROJECT, WORKFLOW, Workplace, succeeded, workplace
 
@@ -66,6 +70,7 @@ def test_it_opens_without_a_network_and_draws_every_chart(report: pathlib.Path, 
         charts = found.page.locator("figure.chart").count()
         drawn = found.page.locator("figure.chart .js-plotly-plot .main-svg >> nth=0").count()
         wide = found.page.evaluate("document.documentElement.scrollWidth")
+        buttons = found.page.locator(".modebar-btn").count()
         each_is_drawn = found.page.evaluate(
             "[...document.querySelectorAll('figure.chart')]"
             ".every(chart => chart.querySelector('.main-svg'))"
@@ -76,6 +81,8 @@ def test_it_opens_without_a_network_and_draws_every_chart(report: pathlib.Path, 
     assert charts > 10
     assert drawn
     assert each_is_drawn
+    # One of plotly's would upload the data.
+    assert buttons == 0
     assert wide <= width
 
 
@@ -192,6 +199,36 @@ def test_the_steps_show_their_part_in_kubeflows_ui(place: Workplace, report: pat
         assert len(page["source"]) < 1_000_000
         assert "<script" not in page["source"]
     assert "<svg" in views["statisticsgen"]["outputs"][-1]["source"]
+
+
+def test_tensorboard_opens_on_the_logs_of_the_run(place: Workplace, report: pathlib.Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "orchestration", "tensorboard", "--home", str(place.home)]
+    logs = place.command([*command, "--json"])
+    (folder,) = json.loads(logs.stdout).values()
+    assert any(pathlib.Path(folder).rglob("events.out.tfevents.*"))
+
+    server = subprocess.Popen(
+        [*command, "--port", str(port)], cwd=place.folder, env=place.environment()
+    )
+    try:
+        runs = _answer(f"http://127.0.0.1:{port}/data/runs", server)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+    assert any(place.record()["id"] in run for run in runs)
+
+
+def _answer(url: str, server: "subprocess.Popen[bytes]") -> Any:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(requests.ConnectionError):
+            if found := requests.get(url, timeout=30).json():
+                return found
+        time.sleep(0.5)
+    raise AssertionError("TensorBoard did not show the runs")
 
 
 def test_the_notebook_runs(
