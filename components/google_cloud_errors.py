@@ -54,6 +54,21 @@ def as_run_error(error: BaseException) -> RunError | None:
     return None
 
 
+def is_transient(error: BaseException) -> bool:
+    """Tells whether a call to Google may succeed when it is repeated.
+
+    Args:
+        error: What a client of Google's has raised.
+    """
+    if _is_of(error, "google.auth.exceptions", "TransportError"):
+        return True
+    if _is_of(error, "google.auth.exceptions", "GoogleAuthError"):
+        return bool(error.retryable)  # type: ignore[attr-defined]
+    if _is_of(error, "google.api_core.exceptions", "MethodNotImplemented"):
+        return False
+    return _is_of(error, "google.api_core.exceptions", "ServerError", "TooManyRequests")
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     following: BaseException | None = error
@@ -74,7 +89,11 @@ def _line(error: BaseException) -> str | None:
             "HTTPS_PROXY"
         )
     if _is_of(error, "google.api_core.exceptions", "GoogleAPICallError"):
-        return _refusal(getattr(error, "code", None), getattr(error, "message", str(error)))
+        return _refusal(
+            getattr(error, "code", None),
+            str(getattr(error, "message", error)),
+            getattr(getattr(error, "grpc_status_code", None), "name", None),
+        )
     if _is_of(error, "google.api_core.exceptions", "RetryError"):
         cause = getattr(error, "cause", None)
         return (cause is not None and _line(cause)) or _refusal(504, str(error))
@@ -104,11 +123,14 @@ def _is_of(error: BaseException, module: str, *names: str) -> bool:
     return any(isinstance(error, getattr(loaded, name)) for name in names) if loaded else False
 
 
-def _refusal(code: Any, reason: str) -> str:
+def _refusal(code: Any, reason: str, name: str | None = None) -> str:
     status = int(code) if code is not None else None
-    number = "" if status is None else f" ({status})"
-    mend = _MENDS.get(status) if status is not None else None
-    return f"Google Cloud refused{number}: {_short(reason)}" + (f"; {mend}" if mend else "")
+    # Some of gRPC's, such as UNKNOWN, have no number in HTTP.
+    known = name if status is None else status
+    said = "" if known is None else f" ({known})"
+    mend = _MENDS.get(status) if status is not None else "try again"
+    told = _short(reason) or "it gives no reason"
+    return f"Google Cloud refused{said}: {told}" + (f"; {mend}" if mend else "")
 
 
 def _reason(content: bytes | str) -> str:

@@ -1,5 +1,6 @@
 """What Google's clients raise, in one line."""
 
+import grpc
 import pytest
 from google.api_core import exceptions
 from google.auth import exceptions as login
@@ -40,6 +41,10 @@ def test_what_no_client_of_google_has_raised_is_left_alone() -> None:
         (
             exceptions.InternalServerError("what happened"),
             "Google Cloud refused (500): what happened",
+        ),
+        (
+            exceptions.from_grpc_status(grpc.StatusCode.UNKNOWN, ""),
+            "Google Cloud refused (UNKNOWN): it gives no reason; try again",
         ),
     ],
 )

@@ -31,6 +31,7 @@ needs_pysocks = pytest.mark.skipif(
 )
 
 TRAINER = "components.google_cloud_trainer.Executor"
+QUICK_TRAINER = "tests.google_services.quick_trainer.Executor"
 PUSHER = "components.google_cloud_pusher.Executor"
 OUTPUT = "gs://example-bucket/output"
 MODEL = f"{OUTPUT}/Trainer/model/7"
@@ -154,7 +155,7 @@ def train(
         "train_args": '{"num_steps": 30}',
         "custom_config": json.dumps(custom_config),
     }
-    return worker.run(TRAINER, inputs, outputs, properties)[1]
+    return worker.run(QUICK_TRAINER, inputs, outputs, properties)[1]
 
 
 def push(
@@ -288,6 +289,96 @@ def test_a_job_that_somebody_cancels_is_no_success(worker: Worker, cloud: Google
 
     assert line is not None
     assert "ended as cancelled: it gives no reason; its logs are at" in line
+
+
+@pytest.mark.parametrize("state", ["EXPIRED", "PARTIALLY_SUCCEEDED"])
+def test_a_job_that_ends_in_another_state_is_no_success(
+    worker: Worker, cloud: GoogleCloud, state: str
+) -> None:
+    cloud.vertex.run_job = lambda _: (state, "")
+
+    line = train(worker)
+
+    assert line is not None
+    assert f"ended as {state.lower().replace('_', ' ')}: it gives no reason; its logs" in line
+    assert not cloud.vertex.of("CancelCustomJob")
+
+
+def test_a_job_that_is_paused_is_cancelled(worker: Worker, cloud: GoogleCloud) -> None:
+    cloud.vertex.run_job = lambda _: ("PAUSED", "")
+
+    line = train(worker)
+
+    (job,) = cloud.vertex.jobs.values()
+    assert line is not None
+    assert "ended as paused: it gives no reason" in line
+    assert line.endswith(f"; Vertex AI's job {job.name} was cancelled")
+    assert job.state.name == "JOB_STATE_CANCELLED"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ],
+)
+def test_a_running_job_outlives_answers_that_fail_for_a_while(
+    worker: Worker, cloud: GoogleCloud, status: grpc.StatusCode
+) -> None:
+    cloud.vertex.next_refusals["GetCustomJob"] = [(status, "later")] * 3
+
+    assert train(worker) is None
+
+    assert len(cloud.vertex.of("GetCustomJob")) == 4
+    assert not cloud.vertex.of("CancelCustomJob")
+
+
+def test_a_running_job_is_cancelled_when_nobody_may_ask_for_it(
+    worker: Worker, cloud: GoogleCloud
+) -> None:
+    cloud.vertex.run_job = lambda _: ("RUNNING", "")
+    cloud.vertex.refusals["GetCustomJob"] = (grpc.StatusCode.UNAUTHENTICATED, "token expired")
+
+    line = train(worker)
+
+    (job,) = cloud.vertex.jobs.values()
+    assert line is not None
+    assert line.startswith("Google Cloud refused (401): token expired; ")
+    assert line.endswith(f"; Vertex AI's job {job.name} was cancelled")
+    assert job.state.name == "JOB_STATE_CANCELLED"
+    assert len(cloud.vertex.of("GetCustomJob")) == 1
+
+
+def test_a_job_that_cannot_be_cancelled_is_told_with_the_command_that_does(
+    worker: Worker, cloud: GoogleCloud
+) -> None:
+    cloud.vertex.run_job = lambda _: ("RUNNING", "")
+    for method in ("GetCustomJob", "CancelCustomJob"):
+        cloud.vertex.refusals[method] = (grpc.StatusCode.UNAVAILABLE, "gone")
+
+    line = train(worker)
+
+    (name,) = cloud.vertex.jobs
+    assert line == (
+        f"Google Cloud refused (503): gone; try again; Vertex AI's job {name} may still run, as it "
+        "cannot be cancelled (Google Cloud refused (503): gone; try again): gcloud ai custom-jobs "
+        f"cancel {name.rpartition('/')[2]} --project=example-project --region=europe-west4"
+    )
+    assert len(cloud.vertex.of("GetCustomJob")) > 3
+
+
+def test_a_job_that_leaves_no_model_is_no_success(worker: Worker, cloud: GoogleCloud) -> None:
+    # TensorFlow remembers for a while what is at the other place.
+    empty = f"{OUTPUT}/empty"
+
+    assert train(worker, output=empty) == (
+        f"{empty}/Trainer/model/7/Format-Serving: the job ended as succeeded, but left no "
+        "saved_model.pb here; see its logs, and that its image runs the command that it is given"
+    )
 
 
 def test_what_google_cannot_reach_is_refused_before_a_job_is_made(

@@ -20,6 +20,7 @@ class Vertex:
     Attributes:
         requests: Name of the method and request of each call, in order.
         refusals: Status and message in place of the answer, by the name of the method.
+        next_refusals: As ``refusals``, but for the next calls only, one for each.
         jobs: Jobs, by name.
         models: Models, by name.
         endpoints: Endpoints, by name.
@@ -28,6 +29,9 @@ class Vertex:
 
     requests: list[tuple[str, Any]] = dataclasses.field(default_factory=list)
     refusals: dict[str, tuple[grpc.StatusCode, str]] = dataclasses.field(default_factory=dict)
+    next_refusals: dict[str, list[tuple[grpc.StatusCode, str]]] = dataclasses.field(
+        default_factory=dict
+    )
     jobs: dict[str, Any] = dataclasses.field(default_factory=dict)
     models: dict[str, Any] = dataclasses.field(default_factory=dict)
     endpoints: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -163,6 +167,8 @@ def vertex_server(vertex: Vertex, certificates: pathlib.Path) -> Iterator[int]:
 
         def serve(request: Any, context: Any) -> Any:
             vertex.requests.append((method, request))
+            if vertex.next_refusals.get(method):
+                context.abort(*vertex.next_refusals[method].pop(0))
             if method in vertex.refusals:
                 context.abort(*vertex.refusals[method])
             return answer(request)
