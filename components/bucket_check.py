@@ -6,11 +6,13 @@ there for a missing file, or repeat the call ten times. The clouds' own clients 
 
 import functools
 import os
+import pathlib
 import re
 from typing import Any
 
-from components import object_storage
+from components import google_key_file, object_storage
 from components.errors import RunError
+from components.google_cloud_errors import connection_problem, first_argument
 from components.object_storage import S3, Location
 
 #: How long one answer may take, and how often it is asked for.
@@ -170,10 +172,15 @@ def _s3_problem(
 
 def _check_google(place: Location) -> None:
     from google.api_core import exceptions
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError
     from google.cloud import storage
-    from requests import RequestException
+    from requests import JSONDecodeError, RequestException
 
+    key_file = os.environ.get(google_key_file.VARIABLE)
+    if key_file:
+        problem = google_key_file.problem(pathlib.Path(key_file))
+        if problem is not None:
+            raise RunError(f"{place}: {_of_key_file(key_file, problem)}")
     try:
         # A project is for making buckets only.
         client = storage.Client(project="none")
@@ -190,17 +197,50 @@ def _check_google(place: Location) -> None:
             f"{place}: the credentials may not list it; give their account the role Storage Object "
             f"User (roles/storage.objectUser) on bucket {place.bucket}"
         ) from error
-    except DefaultCredentialsError as error:
-        raise RunError(
-            f"{place}: no credentials for Cloud Storage: a pod has them by gcp_secret or workload "
-            f"identity, you by 'gcloud auth application-default login'; {_DOCS}"
-        ) from error
     except GoogleAuthError as error:
+        raise RunError(f"{place}: {_login_problem(error, key_file)}") from error
+    except (JSONDecodeError, TypeError, AttributeError, KeyError) as error:
+        # So do Google's clients fail at JSON that is not theirs, or at a page.
         raise RunError(
-            f"{place}: Google does not take the credentials ({_line(error)}); renew them"
+            f"{place}: Google's login service, or Cloud Storage, has answered, but not as they do; "
+            "check whether a proxy or a login page is between"
+            + (f", and token_uri in {key_file}" if key_file else "")
         ) from error
-    except (exceptions.GoogleAPIError, RequestException, ValueError) as error:
+    except RequestException as error:
+        raise RunError(
+            f"{place}: Cloud Storage does not answer ({connection_problem(error)})"
+        ) from error
+    except (exceptions.GoogleAPIError, ValueError) as error:
         raise RunError(f"{place}: Cloud Storage does not answer ({_line(error)})") from error
+
+
+def _login_problem(error: Any, key_file: str | None) -> str:
+    """Returns what is wrong with Google's credentials, by what google.auth has raised."""
+    from google.auth.exceptions import DefaultCredentialsError, TransportError
+
+    said = _line(first_argument(error)).rstrip(". ")
+    if isinstance(error, DefaultCredentialsError) and key_file:
+        detail = "" if error.__cause__ is None else f": {_line(error.__cause__)}".rstrip(". ")
+        return _of_key_file(key_file, f"cannot be used: {said}{detail}")
+    if isinstance(error, DefaultCredentialsError):
+        return (
+            f"no credentials for Cloud Storage ({said}): a pod has them by gcp_secret or workload "
+            f"identity, you by 'gcloud auth application-default login'; {_DOCS}"
+        )
+    if isinstance(error, TransportError):
+        return (
+            f"Google's login service cannot be reached ({connection_problem(error)}); check the "
+            "network, or set HTTPS_PROXY"
+        )
+    mend = "try again" if error.retryable else "renew them"
+    return f"Google does not take the credentials ({said}); {mend}"
+
+
+def _of_key_file(path: str, problem: str) -> str:
+    return (
+        f"{path} ({google_key_file.VARIABLE}) {problem}; where it comes from gcp_secret, the "
+        f"secret must hold a service account's key as {pathlib.PurePath(path).name}"
+    )
 
 
 def _line(error: object) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,6 +70,30 @@ def is_transient(error: BaseException) -> bool:
     return _is_of(error, "google.api_core.exceptions", "ServerError", "TooManyRequests")
 
 
+def connection_problem(error: BaseException) -> str:
+    """Returns why a service could not be reached, without the names of its library's classes.
+
+    Args:
+        error: What requests, or a client above it, has raised.
+
+    Returns:
+        Such as ``oauth2.googleapis.com: Connection refused``.
+    """
+    causes = [cause for raised in _causes(error) for cause in (raised, *raised.args)]
+    # requests' own errors are OSErrors as well, and say it with the library's objects.
+    plain = [
+        cause
+        for cause in causes
+        if isinstance(cause, OSError) and not _is_of(cause, "requests", "RequestException")
+    ]
+    reason = (plain[-1].strerror or str(plain[-1])) if plain else str(error)
+    urls = [getattr(getattr(cause, "request", None), "url", None) for cause in causes]
+    host = next((urllib.parse.urlsplit(url).hostname for url in urls if url), None)
+    if any(_is_of(cause, "requests.exceptions", "ProxyError") for cause in causes):
+        host = f"{host} by the proxy"
+    return _short(reason if host is None else f"{host}: {reason}")
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     following: BaseException | None = error
@@ -80,9 +105,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _line(error: BaseException) -> str | None:
     if _is_of(error, "google.auth.exceptions", "DefaultCredentialsError", "RefreshError"):
-        return f"Google Cloud: no valid credentials: {_short(_first(error))}; {_NO_CREDENTIALS}"
+        said = _short(first_argument(error))
+        return f"Google Cloud: no valid credentials: {said}; {_NO_CREDENTIALS}"
     if _is_of(error, "google.auth.exceptions", "TransportError"):
-        return f"Google Cloud: the login service cannot be reached: {_short(_first(error))}"
+        return f"Google Cloud: the login service cannot be reached: {connection_problem(error)}"
     if _is_of(error, "httplib2.error", "ServerNotFoundError"):
         return (
             f"Google Cloud cannot be reached: {_short(str(error))}; check the network, or set "
@@ -143,7 +169,12 @@ def _reason(content: bytes | str) -> str:
     return str(message)
 
 
-def _first(error: BaseException) -> str:
+def first_argument(error: BaseException) -> str:
+    """Returns what an error of Google's says, without what came with it.
+
+    Args:
+        error: An error of ``google.auth``.
+    """
     # google.auth gives the answer of the server as well, in a second argument.
     return str(error.args[0]) if error.args else str(error)
 

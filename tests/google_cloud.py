@@ -87,7 +87,7 @@ def google_cloud(folder: pathlib.Path) -> Iterator[GoogleCloud]:
             "REQUESTS_CA_BUNDLE": authority,
             "HTTPLIB2_CA_CERTS": authority,
             "CURL_CA_BUNDLE": authority,
-            "GOOGLE_APPLICATION_CREDENTIALS": str(_credentials(folder)),
+            "GOOGLE_APPLICATION_CREDENTIALS": str(service_account_key(folder)),
             # There is no metadata server to ask.
             "NO_GCE_CHECK": "true",
             "GCE_METADATA_TIMEOUT": "1",
@@ -135,8 +135,15 @@ def _certificates(folder: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def _credentials(folder: pathlib.Path) -> pathlib.Path:
-    """Writes the key file of a service account."""
+def service_account_key(
+    folder: pathlib.Path, token_uri: str = "https://oauth2.googleapis.com/token"
+) -> pathlib.Path:
+    """Writes the key file of a service account.
+
+    Args:
+        folder: The folder for it.
+        token_uri: The login service.
+    """
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     text = key.private_bytes(
         serialization.Encoding.PEM,
@@ -154,7 +161,7 @@ def _credentials(folder: pathlib.Path) -> pathlib.Path:
                 "client_email": "pipeline@example-project.iam.gserviceaccount.com",
                 "client_id": "1",
                 "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-                "token_uri": "https://oauth2.googleapis.com/token",
+                "token_uri": token_uri,
             }
         )
     )

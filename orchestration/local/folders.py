@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from components.errors import RunError, WorkflowError
-from orchestration.workflow import Workflow
+from orchestration.workflow import Step, Workflow
 
 # JSON escapes these inside the arguments, and Argo and the shell give meaning to others: a
 # folder's path must read the same everywhere.
@@ -35,6 +35,10 @@ class PathMap:
         return pattern.sub(lambda match: self.paths[match.group()], text)
 
 
+#: Variables that name a file which a secret brings.
+_KEY_FILES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_CA_BUNDLE")
+
+
 def check_folders(workflow: Workflow, folders: Mapping[str, pathlib.Path]) -> dict[str, str]:
     """Checks that every volume, secret and ConfigMap of a workflow has its folder.
 
@@ -46,8 +50,8 @@ def check_folders(workflow: Workflow, folders: Mapping[str, pathlib.Path]) -> di
         The folders' absolute paths by name.
 
     Raises:
-        RunError: If a folder is missing, cannot be used, or is given for a name that the
-            workflow does not have.
+        RunError: If a folder is missing, cannot be used, is given for a name that the workflow
+            does not have, or lacks a secret's file that a variable names.
     """
     needed = {
         mount.source: mount.kind
@@ -71,10 +75,30 @@ def check_folders(workflow: Workflow, folders: Mapping[str, pathlib.Path]) -> di
             raise RunError(
                 f"the workflow mounts the {noun} {name}: name its folder with --mount {name}=DIR"
             )
-    return {
+    usable = {
         name: _usable(name, folder, writable=known[name] == "claim")
         for name, folder in folders.items()
     }
+    for step in workflow.all_steps:
+        _require_key_files(step, usable)
+    return usable
+
+
+def _require_key_files(step: Step, folders: Mapping[str, str]) -> None:
+    """Refuses a secret's folder without the file that a variable names in it."""
+    for variable in step.variables:
+        if variable.kind != "value" or variable.name not in _KEY_FILES:
+            continue
+        path = pathlib.PurePosixPath(variable.source)
+        for mount in step.mounts:
+            if mount.kind != "secret" or not path.is_relative_to(mount.path):
+                continue
+            file = pathlib.Path(folders[mount.source], mount.sub_path, path.relative_to(mount.path))
+            if not file.is_file():
+                raise RunError(
+                    f"--mount {mount.source}: {file} is not there, which {variable.name} names; "
+                    "put it there under this name, as the secret has it"
+                )
 
 
 def _usable(name: str, folder: pathlib.Path, *, writable: bool) -> str:

@@ -11,6 +11,7 @@ import pytest
 from components.bucket_check import check
 from components.errors import RunError
 from components.object_storage import Location
+from tests.google_cloud import service_account_key
 from tests.google_storage import google_storage_missing, running_google_storage
 from tests.loopback import serving
 from tests.s3 import S3Server, running_s3
@@ -223,7 +224,104 @@ def test_no_credentials_for_google() -> None:
 def test_a_refused_connection_to_google(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, STORAGE_EMULATOR_HOST=f"http://127.0.0.1:{unused_port()}")
 
-    assert "Cloud Storage does not answer" in problem("gs", "complaints")
+    line = problem("gs", "complaints")
+
+    assert line.endswith("Cloud Storage does not answer (127.0.0.1: Connection refused)")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "is empty"),
+        ('{"type": "service_account", "private_key": "-----BEGIN', "is not JSON, or is cut"),
+        ("user: me", "is not JSON, or is cut"),
+        ("[1]", 'has no "type": it is not a file of credentials of Google'),
+        ('{"type": "other"}', "cannot be used: The file"),
+        ('{"type": "service_account"}', "missing fields client_email, token_uri"),
+    ],
+)
+def test_a_key_file_of_google_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, text: str, expected: str
+) -> None:
+    path = tmp_path / "user-gcp-sa.json"
+    path.write_text(text)
+    use(monkeypatch, GOOGLE_APPLICATION_CREDENTIALS=str(path))
+
+    line = problem("gs", "complaints")
+
+    assert f": {path} (GOOGLE_APPLICATION_CREDENTIALS) " in line
+    assert expected in line
+    assert line.endswith("the secret must hold a service account's key as user-gcp-sa.json")
+
+
+def test_a_key_file_of_google_that_has_another_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "key.json").write_text("{}")
+    path = tmp_path / "user-gcp-sa.json"
+    use(monkeypatch, GOOGLE_APPLICATION_CREDENTIALS=str(path))
+
+    line = problem("gs", "complaints")
+
+    assert f"{path} (GOOGLE_APPLICATION_CREDENTIALS) is not there, but key.json; " in line
+
+
+def test_a_key_file_of_google_shows_nothing_of_what_is_in_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "key.p12"
+    path.write_bytes(b"hunter2\xff\xfe")
+    use(monkeypatch, GOOGLE_APPLICATION_CREDENTIALS=str(path))
+
+    line = problem("gs", "complaints")
+
+    assert "is not JSON" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (200, "<html>Log in</html>", "has answered, but not as they do; check whether a proxy"),
+        (200, "[1]", "has answered, but not as they do; check whether a proxy"),
+        (
+            400,
+            '{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}',
+            "Google does not take the credentials (invalid_grant: Invalid JWT Signature); renew",
+        ),
+    ],
+)
+def test_what_googles_login_service_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, status: int, text: str, expected: str
+) -> None:
+    class Answering(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with serving(Answering, types.SimpleNamespace()) as state:
+        key = service_account_key(tmp_path, f"{state.url}/token")
+        use(monkeypatch, GOOGLE_APPLICATION_CREDENTIALS=str(key))
+
+        assert expected in problem("gs", "complaints")
+
+
+def test_a_login_service_of_google_that_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    key = service_account_key(tmp_path, f"http://127.0.0.1:{unused_port()}/token")
+    use(monkeypatch, GOOGLE_APPLICATION_CREDENTIALS=str(key))
+
+    assert problem("gs", "complaints").endswith(
+        "Google's login service cannot be reached (127.0.0.1: Connection refused); check the "
+        "network, or set HTTPS_PROXY"
+    )
 
 
 @pytest.mark.skipif(google_storage_missing() is not None, reason=str(google_storage_missing()))

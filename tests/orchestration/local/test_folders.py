@@ -82,3 +82,41 @@ def test_a_folder_that_cannot_be_used_says_why(
 
     with pytest.raises(RunError, match=said):
         check_folders(mounting("claim"), {"claim": tmp_path / name})
+
+
+def with_a_key_file() -> Workflow:
+    step = container(
+        "step",
+        "true",
+        volumes=[{"name": "key", "secret": {"secretName": "user-gcp-sa"}}],
+        container={
+            "volumeMounts": [{"name": "key", "mountPath": "/secret/gcp-credentials"}],
+            "env": [
+                {
+                    "name": "GOOGLE_APPLICATION_CREDENTIALS",
+                    "value": "/secret/gcp-credentials/user-gcp-sa.json",
+                }
+            ],
+        },
+    )
+    return parse_workflow(workflow([step]))
+
+
+def test_a_secret_without_the_file_that_a_variable_names_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "key.json").write_text("{}")
+
+    with pytest.raises(RunError) as raised:
+        check_folders(with_a_key_file(), {"user-gcp-sa": tmp_path})
+
+    assert str(raised.value) == (
+        f"--mount user-gcp-sa: {tmp_path}/user-gcp-sa.json is not there, which "
+        "GOOGLE_APPLICATION_CREDENTIALS names; put it there under this name, as the secret has it"
+    )
+
+
+def test_a_secret_with_the_file_that_a_variable_names_passes(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "user-gcp-sa.json").write_text("{}")
+
+    folders = check_folders(with_a_key_file(), {"user-gcp-sa": tmp_path})
+
+    assert folders == {"user-gcp-sa": str(tmp_path)}
