@@ -55,6 +55,12 @@ def as_run_error(error: BaseException) -> RunError | None:
     return None
 
 
+def one_line(error: BaseException) -> str:
+    """Returns an error as one line, also where none of Google's clients has raised it."""
+    known = error if isinstance(error, PipelineError) else as_run_error(error)
+    return str(known) if known else f"{type(error).__name__}: {_short(str(error))}"
+
+
 def is_transient(error: BaseException) -> bool:
     """Tells whether a call to Google may succeed when it is repeated.
 

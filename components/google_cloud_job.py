@@ -100,8 +100,14 @@ class VertexJob:
             except Exception as error:
                 lost = time.monotonic() - answered > patience_seconds
                 if lost or not google_cloud_errors.is_transient(error):
-                    raise RunError(f"{_told(error)}; {self._end()}") from error
-                logging.warning("Vertex AI's job %s: %s; asking again.", self._name, _told(error))
+                    raise RunError(
+                        f"{google_cloud_errors.one_line(error)}; {self._end()}"
+                    ) from error
+                logging.warning(
+                    "Vertex AI's job %s: %s; asking again.",
+                    self._name,
+                    google_cloud_errors.one_line(error),
+                )
             else:
                 answered = time.monotonic()
                 if job.state == gapic.JobState.JOB_STATE_SUCCEEDED:
@@ -157,12 +163,7 @@ class VertexJob:
             number = self._name.rpartition("/")[2]
             return (
                 f"Vertex AI's job {self._name} may still run, as it cannot be cancelled "
-                f"({_told(error)}): gcloud ai custom-jobs cancel {number} "
+                f"({google_cloud_errors.one_line(error)}): gcloud ai custom-jobs cancel {number} "
                 f"--project={self._project} --region={self._region}"
             )
         return f"Vertex AI's job {self._name} was cancelled"
-
-
-def _told(error: Exception) -> str:
-    known = google_cloud_errors.as_run_error(error)
-    return str(known) if known else f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -13,6 +13,7 @@ from tfx.utils import json_utils
 
 from components.charts.files import file_sizes
 from components.errors import RunError
+from components.google_cloud_errors import one_line
 from components.google_cloud_keys import (
     ENABLE_VERTEX_KEY,
     ENDPOINT_PROPERTY,
@@ -43,7 +44,7 @@ class Executor(executor.Executor):
             exec_properties: The Pusher's; ``custom_config`` has endpoint and machines.
 
         Raises:
-            RunError: If the model is too large, or is not in Cloud Storage.
+            RunError: If the model is too large, is not in Cloud Storage, or cannot be deployed.
         """
         pushed = get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
         config = json_utils.loads(exec_properties["custom_config"])
@@ -71,7 +72,13 @@ class Executor(executor.Executor):
             **exec_properties,
             "custom_config": json_utils.dumps({**config, SERVING_ARGS_KEY: arguments}),
         }
-        super().Do(input_dict, output_dict, properties)
+        try:
+            super().Do(input_dict, output_dict, properties)
+        except Exception as error:
+            uploaded = _delete_uploaded(pushed.uri)
+            if not uploaded:
+                raise
+            raise RunError(f"{one_line(error)}{uploaded}") from error
 
         model = pushed.get_string_custom_property(_DESTINATION_PROPERTY)
         # TFX gives no version to a model of Vertex AI, by which lineage could find it.
@@ -102,6 +109,33 @@ def _endpoint(name: str) -> aiplatform.Endpoint | None:
     """Returns the endpoint that TFX takes as well: the first of the name."""
     found = aiplatform.Endpoint.list(filter=f'display_name="{name}"')
     return found[0] if found else None
+
+
+def _delete_uploaded(uri: str) -> str:
+    """Deletes a model that is not deployed: each attempt would leave one more in the registry.
+
+    Args:
+        uri: The model's folder, which no other attempt has.
+
+    Returns:
+        What has become of it, as the end of a line; empty if none was uploaded.
+    """
+    try:
+        # TFX does not tell the name that it got.
+        uploaded = [model for model in aiplatform.Model.list() if model.uri == uri]
+    except Exception as error:  # noqa: BLE001 (Google's clients raise many kinds)
+        logging.error("Models cannot be listed: %s", one_line(error))
+        return f"; a model of {uri} may be left in Vertex AI's registry"
+    ends = []
+    for model in uploaded:
+        try:
+            model.delete()
+        except Exception as error:  # noqa: BLE001 (Google's clients raise many kinds)
+            left = f"is left in Vertex AI's registry, as it cannot be deleted ({one_line(error)})"
+            ends.append(f"; {model.resource_name} {left}")
+        else:
+            ends.append(f"; {model.resource_name}, which was uploaded for it, was deleted")
+    return "".join(ends)
 
 
 def _undeploy_without_traffic(endpoint: aiplatform.Endpoint, model: str) -> None:

@@ -566,6 +566,51 @@ def test_a_deployment_without_quota_is_told_in_one_line(worker: Worker, cloud: G
     assert pushed.get_int_custom_property("pushed") == 0
 
 
+@pytest.mark.parametrize("method", ["DeployModel", "GetModel"])
+def test_a_model_that_cannot_be_deployed_is_not_left_in_the_registry(
+    worker: Worker, cloud: GoogleCloud, method: str
+) -> None:
+    assert push(worker, output=f"{OUTPUT}/earlier")[1] is None
+    (earlier,) = cloud.vertex.models
+    cloud.vertex.refusals[method] = (grpc.StatusCode.PERMISSION_DENIED, "no role")
+
+    _, line = push(worker)
+
+    assert line is not None
+    assert line.startswith("Google Cloud refused (403): no role; ")
+    (deleted,) = cloud.vertex.of("DeleteModel")
+    assert line.endswith(f"; {deleted.name}, which was uploaded for it, was deleted")
+    assert list(cloud.vertex.models) == [earlier]
+
+
+def test_a_model_that_stays_in_the_registry_is_named(worker: Worker, cloud: GoogleCloud) -> None:
+    for method in ("DeployModel", "DeleteModel"):
+        cloud.vertex.refusals[method] = (grpc.StatusCode.NOT_FOUND, "no")
+
+    _, line = push(worker)
+
+    (name,) = cloud.vertex.models
+    assert line == (
+        "Google Cloud refused (404): no; check project, region and bucket; "
+        f"{name} is left in Vertex AI's registry, as it cannot be deleted "
+        "(Google Cloud refused (404): no; check project, region and bucket)"
+    )
+
+
+def test_without_a_list_of_models_it_is_told_that_one_may_stay(
+    worker: Worker, cloud: GoogleCloud
+) -> None:
+    for method in ("DeployModel", "ListModels"):
+        cloud.vertex.refusals[method] = (grpc.StatusCode.PERMISSION_DENIED, "no")
+
+    _, line = push(worker)
+
+    assert line is not None
+    assert line.endswith(
+        f"; a model of {OUTPUT}/Pusher/pushed_model/9 may be left in Vertex AI's registry"
+    )
+
+
 # The legacy AI Platform
 
 

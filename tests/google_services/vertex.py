@@ -97,14 +97,6 @@ def _methods(vertex: Vertex) -> dict[str, tuple[Any, Callable[[Any], Any]]]:
         vertex.endpoints[endpoint.name] = endpoint
         return _done(endpoint)
 
-    def upload_model(request: Any) -> Any:
-        model = api.Model(request.model)
-        model.name = _new_name(vertex, request.parent, "models")
-        model.version_id = "1"
-        model.supported_deployment_resources_types = ["DEDICATED_RESOURCES"]
-        vertex.models[model.name] = model
-        return _done(api.UploadModelResponse(model=model.name, model_version_id="1"))
-
     def deploy_model(request: Any) -> Any:
         endpoint = vertex.endpoints[_by_number(vertex.endpoints, request.endpoint)]
         deployed = api.DeployedModel(request.deployed_model)
@@ -139,7 +131,39 @@ def _methods(vertex: Vertex) -> dict[str, tuple[Any, Callable[[Any], Any]]]:
         ),
         "EndpointService/DeployModel": (api.DeployModelRequest, deploy_model),
         "EndpointService/UndeployModel": (api.UndeployModelRequest, undeploy_model),
+        **_model_methods(vertex),
+    }
+
+
+def _model_methods(vertex: Vertex) -> dict[str, tuple[Any, Callable[[Any], Any]]]:
+    """As ``_methods``, for the registry of models."""
+    from google.cloud import aiplatform_v1 as api
+    from google.longrunning import operations_pb2
+    from google.protobuf import empty_pb2
+
+    def upload_model(request: Any) -> Any:
+        model = api.Model(request.model)
+        model.name = _new_name(vertex, request.parent, "models")
+        model.version_id = "1"
+        model.supported_deployment_resources_types = ["DEDICATED_RESOURCES"]
+        vertex.models[model.name] = model
+        return _done(api.UploadModelResponse(model=model.name, model_version_id="1"))
+
+    def list_models(_: Any) -> Any:
+        return api.ListModelsResponse(models=list(vertex.models.values()))
+
+    def delete_model(request: Any) -> Any:
+        del vertex.models[_by_number(vertex.models, request.name)]
+        operation = operations_pb2.Operation(
+            name="projects/123456789/locations/us-central1/operations/2", done=True
+        )
+        operation.response.Pack(empty_pb2.Empty())
+        return operation
+
+    return {
         "ModelService/UploadModel": (api.UploadModelRequest, upload_model),
+        "ModelService/ListModels": (api.ListModelsRequest, list_models),
+        "ModelService/DeleteModel": (api.DeleteModelRequest, delete_model),
         "ModelService/GetModel": (
             api.GetModelRequest,
             lambda request: vertex.models[_by_number(vertex.models, request.name.split("@")[0])],
