@@ -6,10 +6,10 @@ import warnings
 
 import click
 
-from components.errors import WorkflowError
+from components.errors import SettingsError, WorkflowError
 from orchestration.package import write_package
 from orchestration.validation import validate_text
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, load_settings
 
 _EXTENSIONS = (".yaml", ".yml", ".tar.gz", ".tgz", ".zip")
 
@@ -21,6 +21,17 @@ def _package_name(_: click.Context, option: click.Parameter, name: str | None) -
     return name
 
 
+def _require_own_name(settings: Settings, own_file: pathlib.Path) -> None:
+    """Refuses to write other settings over the workflow of the script's own."""
+    own = load_settings(own_file, (), os.environ)
+    if settings.pipeline_name == own.pipeline_name and settings != own:
+        raise SettingsError(
+            f"pipeline_name: '{own.pipeline_name}' is that of {own_file.name}, whose committed "
+            "workflow would be overwritten; choose another name in your settings, or give "
+            "--output-filename"
+        )
+
+
 def compile_command(
     *,
     output_dir: pathlib.Path | None = None,
@@ -30,13 +41,15 @@ def compile_command(
     """Returns the command.
 
     Args:
-        settings_file: File of settings when none is given; ``None`` for the defaults.
+        settings_file: File of settings when none is given; ``None`` for the defaults. Other
+            settings are then not written over its workflow.
         output_dir: Folder to write to when none is given; ``None`` is the working folder.
         extension: What follows the pipeline's name when no file name is given.
 
     Returns:
         A click command named ``compile``.
     """
+    own_file, own_dir = settings_file, output_dir
 
     @click.command("compile", context_settings={"help_option_names": ["-h", "--help"]})
     @click.option(
@@ -91,6 +104,8 @@ def compile_command(
         if plain_entrypoint:
             overrides = (*overrides, "plain_entrypoint=true")
         settings = load_settings(settings_file, overrides, os.environ)
+        if own_file is not None and output_filename is None and output_dir == own_dir:
+            _require_own_name(settings, own_file)
         name = output_filename or f"{settings.pipeline_name}{extension}"
         path = (output_dir or pathlib.Path()) / name
         if not path.parent.is_dir():

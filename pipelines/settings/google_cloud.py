@@ -298,7 +298,8 @@ class GoogleCloudSettings:
             lines.append(
                 "google_cloud.vertex_training.accelerator_type: the pipeline's image has no CUDA "
                 "unless you have built it in, and trains without it on the CPU; "
-                "google_cloud.vertex_training.image names another one"
+                "google_cloud.vertex_training.image names another one, which must hold this "
+                "package too (docs/google_cloud.md)"
             )
         return tuple(lines)
 

@@ -448,3 +448,69 @@ def test_a_workflow_that_would_be_refused_is_not_written(
         )
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def script_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> Callable[..., dict[str, str]]:
+    """Runs the command of a script that has settings, and returns what is in its folder then."""
+    from pipelines.kubeflow_pipelines.command import compile_command
+
+    monkeypatch.delenv("KUBEFLOW_TFX_IMAGE", raising=False)
+    own, folder = tmp_path / "own.settings.yaml", tmp_path / "compiled"
+    own.write_text("pipeline_name: complaints\nimage: registry.example.com/own:1\n")
+    folder.mkdir()
+    (folder / "complaints.yaml").write_text("committed")
+    command = compile_command(output_dir=folder, extension=".yaml", settings_file=own)
+
+    def run(text: str | None, *arguments: str) -> dict[str, str]:
+        if text is not None:
+            (tmp_path / "mine.yaml").write_text(text)
+            arguments = ("--settings", str(tmp_path / "mine.yaml"), *arguments)
+        result = CliRunner().invoke(command, arguments)
+        if result.exception is not None:
+            assert (folder / "complaints.yaml").read_text() == "committed"
+            raise result.exception
+        return {path.name: path.read_text() for path in folder.iterdir()}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("pipeline_name: complaints\nimage: registry.example.com/mine:1\n", ()),
+        (None, ("--set", "trainer.memory=9G")),
+    ],
+)
+def test_other_settings_are_not_written_over_the_committed_workflow(
+    script_of_its_own: Callable[..., dict[str, str]], text: str | None, arguments: tuple[str, ...]
+) -> None:
+    from components.errors import SettingsError
+
+    with pytest.raises(SettingsError) as raised:
+        script_of_its_own(text, *arguments)
+
+    assert str(raised.value) == (
+        "pipeline_name: 'complaints' is that of own.settings.yaml, whose committed workflow would "
+        "be overwritten; choose another name in your settings, or give --output-filename"
+    )
+
+
+def test_settings_of_another_name_are_written_beside_the_committed_workflow(
+    script_of_its_own: Callable[..., dict[str, str]],
+) -> None:
+    files = script_of_its_own("pipeline_name: mine\nimage: registry.example.com/mine:1\n")
+
+    assert sorted(files) == ["complaints.yaml", "mine.yaml"]
+    assert files["complaints.yaml"] == "committed"
+
+
+def test_the_scripts_own_settings_are_written_anew(
+    script_of_its_own: Callable[..., dict[str, str]],
+) -> None:
+    files = script_of_its_own(None)
+
+    assert list(files) == ["complaints.yaml"]
+    assert "registry.example.com/own:1" in files["complaints.yaml"]

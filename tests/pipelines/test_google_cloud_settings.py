@@ -1,6 +1,7 @@
 """Settings of Google Cloud: what they take, what they refuse, and what the book's become."""
 
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -48,6 +49,9 @@ def dataflow(**values: object) -> dict[str, object]:
 def book(**values: object) -> dict[str, object]:
     return {"google_cloud": values}
 
+
+GUIDE = pathlib.Path(__file__).parents[2] / "docs/google_cloud.md"
+BLOCKS = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
 
 MODULE = {"module_file": "gs://example-bucket/code/module.py"}
 
@@ -570,3 +574,12 @@ def test_the_accelerators_are_vertex_ais() -> None:
 
     names = {name for name in AcceleratorType.__members__ if name.startswith("NVIDIA_")}
     assert set(ACCELERATORS) == names - {"NVIDIA_TESLA_K80"}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_block_of_the_guide_is_valid_without_the_others(
+    tmp_path: pathlib.Path, block: str
+) -> None:
+    text = block.replace("PROJECT", "example-project").replace("NAME", "name")
+
+    assert settings(tmp_path, **yaml.safe_load(text)).google_cloud is not None
