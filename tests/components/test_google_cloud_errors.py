@@ -1,13 +1,19 @@
 """What Google's clients raise, in one line."""
 
+import http.server
+import socket
+import types
+
 import grpc
 import pytest
+import requests
 from google.api_core import exceptions
 from google.auth import exceptions as login
 from httplib2.error import ServerNotFoundError
 
 from components.errors import RunError
-from components.google_cloud_errors import as_run_error
+from components.google_cloud_errors import as_run_error, connection_problem
+from tests.loopback import serving
 
 
 def line(error: BaseException) -> str:
@@ -94,3 +100,34 @@ def test_no_token_is_shown() -> None:
 
 def test_a_long_answer_is_cut() -> None:
     assert len(line(exceptions.BadRequest("x" * 10_000))) < 800
+
+
+def test_a_connection_that_fails_is_told_without_the_librarys_objects() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(requests.ConnectionError) as raised:
+        requests.get(f"http://127.0.0.1:{port}/token", timeout=10)
+
+    assert connection_problem(raised.value) == "127.0.0.1: Connection refused"
+    # As google.auth and google.api_core raise it.
+    for error in (login.TransportError(raised.value), exceptions.RetryError("Timeout", None)):
+        error.__cause__ = raised.value
+        assert connection_problem(error) == "127.0.0.1: Connection refused"
+
+
+def test_a_proxy_that_refuses_is_told_as_one() -> None:
+    class Refusing(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with (
+        serving(Refusing, types.SimpleNamespace()) as state,
+        pytest.raises(requests.ConnectionError) as raised,
+    ):
+        requests.get("https://oauth2.example.com/token", proxies={"https": state.url}, timeout=10)
+
+    told = connection_problem(raised.value)
+    assert told == "oauth2.example.com by the proxy: Tunnel connection failed: 403 Forbidden"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from components.errors import InputDataError
+from components.google_cloud_errors import connection_problem, first_argument
 from orchestration.cluster.errors import ClusterError
 from orchestration.cluster.staging.places import Place
 from orchestration.cluster.staging.sources import is_data, read_through
@@ -122,7 +123,7 @@ class GoogleBucket:
         return Found(wanted=item, state=state, partial=0, checksum=checksum)
 
     def _list(self, place: Place) -> list[Any]:
-        with self._errors(place.path):
+        with self._errors(place.path), _login_answers(place.path):
             return list(
                 self._client.list_blobs(
                     self._bucket,
@@ -158,13 +159,29 @@ class GoogleBucket:
                 f"(roles/storage.objectUser) on bucket {self._name}"
             ) from error
         except GoogleAuthError as error:
-            raise ClusterError(f"{uri}: {_one_line(error)}; {_LOG_IN}") from error
+            said = first_argument(error).rstrip(". ")
+            raise ClusterError(f"{uri}: {said}; {_LOG_IN}") from error
         except (exceptions.BadRequest, ValueError) as error:
             if wanted is not None:
                 wanted.source.require_unchanged()
             raise ClusterError(f"{uri}: was refused: {_one_line(error)}") from error
-        except (exceptions.GoogleAPIError, RequestException) as error:
+        except (exceptions.RetryError, RequestException) as error:
+            reason = connection_problem(error)
+            raise ClusterError(f"{uri}: no success: {reason}; stage again") from error
+        except exceptions.GoogleAPIError as error:
             raise ClusterError(f"{uri}: no success: {_one_line(error)}; stage again") from error
+
+
+@contextlib.contextmanager
+def _login_answers(uri: str) -> Iterator[None]:
+    """Tells a page in the place of an answer, at which google.auth fails as at a bug."""
+    try:
+        yield
+    except (TypeError, AttributeError, KeyError) as error:
+        raise ClusterError(
+            f"{uri}: Google's login service, or Cloud Storage, has answered, but not as they do; "
+            "check whether a proxy or a login page is between"
+        ) from error
 
 
 class _Watched(io.RawIOBase):

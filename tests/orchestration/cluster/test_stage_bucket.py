@@ -1,6 +1,7 @@
 """`stage` into a bucket: Google's own client, and a Cloud Storage on loopback."""
 
 import functools
+import http.server
 import json
 import os
 import pathlib
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.google_cloud import service_account_key
+from tests.loopback import serving
 from tests.storage_server import Fault, StorageServer, running_storage
 
 WORKFLOW = pathlib.Path(__file__).resolve().parents[2] / "golden" / "buckets.yaml"
@@ -183,6 +186,29 @@ def test_without_credentials_it_says_how_to_get_some(
     status, _, err = stage("--data", data)
 
     assert (status, "gcloud auth application-default login" in err) == (1, True)
+
+
+def test_a_login_service_that_is_a_page_is_told(
+    data: pathlib.Path, stage: Stage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Log in</html>")
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with serving(Page, types.SimpleNamespace()) as state:
+        key = service_account_key(tmp_path, f"{state.url}/token")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+
+        status, _, err = stage("--data", data)
+
+    assert status == 1
+    assert "has answered, but not as they do; check whether a proxy or a login page" in err
 
 
 def test_another_store_is_refused(data: pathlib.Path, stage: Stage) -> None:
