@@ -39,7 +39,7 @@ def training_section(uri: str) -> Section:
         blocks = training_blocks(epochs)
         blocks += record_blocks(uri)
     except ArtifactError as error:
-        blocks = [Note(text=short(str(error), 1_000), level="failure")]
+        blocks = [Note(text=short(str(error), 1_000), level="unreadable")]
     return Section(id="training", title="Training", blocks=blocks)
 
 

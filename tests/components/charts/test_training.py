@@ -128,7 +128,7 @@ def test_logs_that_cannot_be_read_are_named(tmp_path: pathlib.Path) -> None:
 
     found = notes(training_section(str(tmp_path / "file")))
 
-    assert found == [("failure", f"{tmp_path}/file cannot be listed: Not a directory")]
+    assert found == [("unreadable", f"{tmp_path}/file cannot be listed: Not a directory")]
 
 
 # TensorBoard's logs
