@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from google.api_core.exceptions import GoogleAPIError
 from tfx.components.trainer import component
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.dsl.io import fileio
@@ -72,8 +73,8 @@ class Executor(executor.GenericExecutor):
             with _terminated_by_exception():
                 job.start(input_dict, output_dict, exec_properties, arguments)
                 job.wait(self.POLL_SECONDS, self.PATIENCE_SECONDS)
-        except (KeyboardInterrupt, SystemExit):
-            # The answer that names the job may not have come yet.
+        except (KeyboardInterrupt, SystemExit, GoogleAPIError):
+            # The answer that names the job may not have come.
             if run_id:
                 job.cancel_namesakes()
             else:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import pytest
@@ -369,6 +369,23 @@ def test_a_job_that_cannot_be_cancelled_is_told_with_the_command_that_does(
         f"cancel {name.rpartition('/')[2]} --project=example-project --region=europe-west4"
     )
     assert len(cloud.vertex.of("GetCustomJob")) > 3
+
+
+def test_a_job_whose_start_was_not_answered_is_cancelled(
+    worker: Worker, cloud: GoogleCloud
+) -> None:
+    def start_and_fail(job: Any) -> NoReturn:
+        job.state = "JOB_STATE_RUNNING"
+        raise ConnectionError("lost")
+
+    cloud.vertex.run_job = start_and_fail
+
+    line = train(worker)
+
+    (job,) = cloud.vertex.jobs.values()
+    assert line is not None
+    assert line.startswith("Google Cloud refused (UNKNOWN): ")
+    assert job.state.name == "JOB_STATE_CANCELLED"
 
 
 def test_a_job_that_leaves_no_model_is_no_success(worker: Worker, cloud: GoogleCloud) -> None:
