@@ -4,6 +4,7 @@ import json
 import pathlib
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -279,6 +280,8 @@ def run_command(command: click.Command, name: str, arguments: list[str] | None =
     """
     given = sys.argv[1:] if arguments is None else arguments
     verbose = "--verbose" in given
+    # Google's clients warn of Python 3.10, which TFX 1.15.1 needs, wherever one is imported.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
     try:
         status = command.main(args=given, prog_name=name, standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

@@ -5,7 +5,6 @@ import csv
 import os
 import pathlib
 import sys
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
@@ -109,7 +108,6 @@ def _model(model: str | None, url: str | None, home: pathlib.Path) -> "Model":
 
     # What TensorFlow says of the machine while it is imported is of no use here.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.filterwarnings("ignore", category=FutureWarning)
     if url is not None:
         return ModelServer(url)
     assert model is not None
