@@ -12,13 +12,14 @@ from rich.console import Console
 from orchestration.cluster.commands import JSON
 from orchestration.cluster.kubectl import Kubectl
 from orchestration.cluster.options import with_kubectl
+from orchestration.local_path import LocalPath
 
 # What a command needs is imported when it runs: --help takes no time.
 if TYPE_CHECKING:
     from orchestration.cluster.staging.plan import Plan
     from orchestration.cluster.staging.target import Found
 
-_PATH = click.Path(path_type=pathlib.Path)
+_PATH = LocalPath()
 
 
 @click.command()
