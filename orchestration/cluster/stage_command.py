@@ -67,8 +67,9 @@ def stage(
     AWS_ENDPOINT_URL_S3.
 
     Nothing is sent if a file is there with other content, unless --overwrite is given. What is
-    there already is not sent again, and a transfer that broke goes on where it ended. A file gets
-    its name only when it is there as a whole.
+    there already is not sent again. A transfer that broke goes on where it ended on a volume, and
+    begins anew in a bucket, of S3 after what it has left there is removed. A file gets its name
+    only when it is there as a whole.
 
     \b
     Examples:
