@@ -4,13 +4,12 @@ TensorFlow's file systems take a refused connection, a missing credential and a 
 there for a missing file, or repeat the call ten times. The clouds' own clients say which it is.
 """
 
-import functools
 import os
 import re
 from typing import Any
 
 from components import object_storage
-from components.errors import RunError
+from components.errors import PipelineError, RunError
 from components.object_storage import S3, Location
 
 #: How long one answer may take, and how often it is asked for.
@@ -29,19 +28,31 @@ class NoBucketError(RunError):
     """A bucket that is not there, by the word of its storage."""
 
 
-@functools.cache
+#: What became of the buckets that were opened: a silent one takes its time only once.
+_outcomes: dict[tuple[str, str], PipelineError | None] = {}
+
+
 def open_bucket(place: Location) -> None:
     """Lets this process read and write a bucket, once it can be reached.
 
     Args:
-        place: The place; there need be nothing at it. It is looked at once in a process.
+        place: A place in the bucket, which is looked at once in a process; there need be nothing
+            at it.
 
     Raises:
         RunError: As ``check``.
         WorkflowError: As ``object_storage.register``.
     """
-    check(place)
-    object_storage.register([place.scheme])
+    key = (place.scheme, place.bucket)
+    if key not in _outcomes:
+        try:
+            check(place)
+            object_storage.register([place.scheme])
+            _outcomes[key] = None
+        except PipelineError as error:
+            _outcomes[key] = error
+    if (problem := _outcomes[key]) is not None:
+        raise type(problem)(str(problem)) from problem
 
 
 def check(place: Location) -> None:

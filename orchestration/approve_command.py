@@ -14,6 +14,9 @@ from orchestration.cluster.options import here_or_on_cluster, refuse_given
 if TYPE_CHECKING:
     from orchestration.metadata_target import GrpcTarget
 
+#: Both stand in lines of the lineage, and in the step's message.
+_LONGEST_NAME, _LONGEST_NOTE = 200, 2_000
+
 _METADATA_SERVICE = "metadata-grpc-service"
 _METADATA_PORT = 8080
 _DEFAULT_NAMESPACE = "kubeflow"
@@ -63,6 +66,12 @@ def approve(
     decision = Decision(approved=not reject, by=name.strip(), note=note.strip())
     if not decision.by:
         raise RunError("--by: names nobody; say who has decided")
+    for option, text, most in (
+        ("--by", decision.by, _LONGEST_NAME),
+        ("--note", decision.note, _LONGEST_NOTE),
+    ):
+        if len(text) > most:
+            raise RunError(f"{option}: has {len(text):,} characters; the most are {most:,}")
     with busy("recording the decision"):
         if connection is None:
             refuse_given(("metadata_host", "context"), "is only for Kubeflow; add --cluster")

@@ -41,7 +41,7 @@ def anomalies_section(uri: str) -> Section:
     found, errors = read_splits(
         uri, FILE_NAME, lambda _, file: read_message(file, anomalies_pb2.Anomalies)
     )
-    blocks: list[Block] = [Note(text=str(error), level="failure") for error in errors]
+    blocks: list[Block] = [Note(text=str(error), level="unreadable") for error in errors]
     blocks += anomaly_blocks(found)
     return Section(id="anomalies", title="Anomalies", blocks=blocks)
 

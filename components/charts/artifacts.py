@@ -111,4 +111,4 @@ def _guarded(
     except Exception as error:  # noqa: BLE001 (readers of many kinds)
         reason = " ".join(str(error).split())
         text = f"{uri} cannot be read: {type(error).__name__}: {reason}"
-        return Section(id=anchor, title=title, blocks=[Note(text=text, level="warning")])
+        return Section(id=anchor, title=title, blocks=[Note(text=text, level="unreadable")])

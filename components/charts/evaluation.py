@@ -77,7 +77,7 @@ def evaluation_section(uri: str, blessed: bool | None = None) -> Section:
         evaluation = read_evaluation(uri)
     except ArtifactError as error:
         blocks += _verdict(blessed, [])
-        blocks.append(Note(text=short(str(error), 1_000), level="failure"))
+        blocks.append(Note(text=short(str(error), 1_000), level="unreadable"))
     else:
         blocks += blessing_blocks(uri, evaluation, blessed)
         blocks += metric_blocks(evaluation)

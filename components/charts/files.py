@@ -1,5 +1,6 @@
 """Reads artifacts' files: local ones by pathlib, those in buckets by TensorFlow."""
 
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -62,6 +63,8 @@ def open_storage(uri: str) -> Any:
             bucket_check.open_bucket(place)
         except PipelineError as error:
             raise ArtifactError(str(error)) from error
+    # Its start-up notes are about training.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
     return tf

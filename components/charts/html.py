@@ -17,7 +17,13 @@ from components.charts.text import short
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 #: What a note begins with, for those who do not see its colour.
-_LEVEL_WORDS = {"info": "", "good": "✓", "warning": "Warning:", "failure": "Failure:"}
+_LEVEL_WORDS = {
+    "info": "",
+    "good": "✓",
+    "warning": "Warning:",
+    "failure": "Failure:",
+    "unreadable": "Failure:",
+}
 
 _NO_VALUE = "-"
 

@@ -45,7 +45,7 @@ def model_section(uri: str) -> Section:
     try:
         blocks += _signature_blocks(signatures(uri))
     except ArtifactError as error:
-        blocks.append(Note(text=short(str(error), 1_000), level="failure"))
+        blocks.append(Note(text=short(str(error), 1_000), level="unreadable"))
     try:
         blocks.append(_size_table(file_sizes(uri)))
     except ArtifactError as error:

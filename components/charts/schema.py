@@ -86,7 +86,7 @@ def schema_section(uri: str) -> Section:
     try:
         blocks: list[Block] = [schema_table(read_schema(uri), "Features of the schema")]
     except ArtifactError as error:
-        blocks = [Note(text=str(error), level="failure")]
+        blocks = [Note(text=str(error), level="unreadable")]
     return Section(id="schema", title="Schema", blocks=blocks)
 
 

@@ -58,7 +58,8 @@ class Note:
 
     Attributes:
         text: The text.
-        level: ``info``, ``good``, ``warning`` or ``failure``.
+        level: ``info``, ``good``, ``warning``, ``failure``, or ``unreadable`` for what
+            cannot be shown.
     """
 
     text: str

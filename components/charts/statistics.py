@@ -65,7 +65,7 @@ def statistics_section(uri: str) -> Section:
         uri: The artifact of StatisticsGen.
     """
     found, errors = read_splits(uri, FILE_NAME, read_split)
-    blocks: list[Block] = [Note(text=str(error), level="failure") for error in errors]
+    blocks: list[Block] = [Note(text=str(error), level="unreadable") for error in errors]
     if len(found) > _SPLITS:
         blocks.append(Note(text=f"Not shown: {counted(len(found) - _SPLITS, 'split')} more."))
     if found:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from plotly import graph_objects
 
 from components.charts import style
-from components.charts.files import ArtifactError, exists, join, read_bytes
+from components.charts.files import ArtifactError, exists, join, list_folder, read_bytes
 from components.charts.section import Block, Cell, Chart, Note, Section, Table, label
 from components.charts.text import counted, number_cell, number_text, short
 from components.errors import InputDataError
@@ -35,11 +35,12 @@ def training_section(uri: str) -> Section:
     """
     blocks: list[Block]
     try:
+        list_folder(uri)  # TensorBoard's reader takes a folder that is gone for one without logs.
         epochs = training_epochs(uri)
         blocks = training_blocks(epochs)
         blocks += record_blocks(uri)
     except ArtifactError as error:
-        blocks = [Note(text=short(str(error), 1_000), level="failure")]
+        blocks = [Note(text=short(str(error), 1_000), level="unreadable")]
     return Section(id="training", title="Training", blocks=blocks)
 
 

@@ -60,15 +60,15 @@ def transform_section(uri: str) -> Section:
     try:
         blocks.append(schema_table(read_schema(join(uri, _METADATA)), "Transformed features"))
     except ArtifactError as error:
-        blocks.append(Note(text=str(error), level="failure"))
+        blocks.append(Note(text=str(error), level="unreadable"))
     try:
         blocks += _vocabulary_blocks(uri)
     except ArtifactError as error:
-        blocks.append(Note(text=str(error), level="failure"))
+        blocks.append(Note(text=str(error), level="unreadable"))
     try:
         blocks += _bucket_blocks(operations(join(uri, _GRAPH)))
     except ArtifactError as error:
-        blocks.append(Note(text=str(error), level="failure"))
+        blocks.append(Note(text=str(error), level="unreadable"))
     return Section(id="transform", title="Transform", blocks=blocks)
 
 

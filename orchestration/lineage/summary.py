@@ -1,5 +1,6 @@
 """What an audit asks first, as lines of a name and a text."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -33,16 +34,39 @@ def summary(answer: Answer) -> list[tuple[str, str]]:
     lines += _data(answer)
     if answer.graph.direction == BACK:
         lines.append(("code by step", _code(answer)))
-        for run in answer.runs[:_MAX_LINES]:
-            lines += _run(run)
+        makers, made = _makers(answer), _made(answer)
+        # First who has made it: who comes later only takes it from the cache, or judges it anew.
+        for run in sorted(answer.runs, key=lambda run: run.id not in makers)[:_MAX_LINES]:
+            when = "" if run.id in makers else "later " if run.started > made else "earlier "
+            lines += _run(run, f"{when}run")
         lines += _more("run", len(answer.runs))
-        blessings = [("blessing", _blessing(answer, found)) for found in _verdicts(answer)]
+        blessings = [
+            (f"{'later ' if found.recorded > made else ''}blessing", _blessing(answer, found))
+            for found in sorted(_verdicts(answer), key=lambda found: found.recorded > made)
+        ]
         lines += blessings[:_MAX_LINES] or [("blessing", NOT_RECORDED)]
         lines += _more("blessing", len(blessings))
         decisions = [("decision", text) for text in decision_lines(answer)]
         lines += decisions[:_MAX_LINES]
         lines += _more("decision", len(decisions))
     return [(name, words.one_line(text, _LENGTH)) for name, text in lines]
+
+
+def _makers(answer: Answer) -> set[str]:
+    """Returns the runs that have made what was asked for."""
+    roots = set(answer.graph.roots)
+    executions = {
+        link.execution
+        for link in answer.graph.links
+        if link.artifact in roots and link.kind == "output"
+    }
+    return {answer.graph.executions[execution].run for execution in executions}
+
+
+def _made(answer: Answer) -> float:
+    """Returns when the last of what was asked for was made, seconds since 1970."""
+    created = [answer.graph.artifacts[key].created for key in answer.graph.roots]
+    return max(created, default=math.inf)
 
 
 def _roots(answer: Answer) -> Iterator[tuple[str, str]]:
@@ -91,9 +115,9 @@ def _code(answer: Answer) -> str:
     return "; ".join(named) or NOT_RECORDED
 
 
-def _run(run: RunFacts) -> Iterator[tuple[str, str]]:
+def _run(run: RunFacts, name: str) -> Iterator[tuple[str, str]]:
     of = f" of {run.pipeline}" if run.pipeline else ""
-    yield "run", f"{run.id or 'an unknown run'}{of}, {utc(run.started)}"
+    yield name, f"{run.id or 'an unknown run'}{of}, {utc(run.started)}"
     yield "  image", ", ".join(run.images) or NOT_RECORDED
     yield "  packages", _values(run.packages, " ")
     yield "  code", f"components/: {run.code_hash}" if run.code_hash else NOT_RECORDED

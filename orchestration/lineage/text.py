@@ -1,5 +1,7 @@
 """An answer for the terminal: what an audit asks first, and then the tree."""
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,6 +18,7 @@ from orchestration.times import utc
 _MAX_NODES = 300
 _MAX_CHILDREN = 20
 _MAX_MODELS = 20
+_MAX_PLACES = 3
 
 _STATE_STYLES = {"FAILED": "bold red", "CANCELED": "bold red", "CACHED": "cyan"}
 _TITLE_STYLES = {
@@ -80,10 +83,17 @@ def model_rows(answer: Answer) -> list[list[str]]:
             utc(model.recorded),
             blessed[model.blessed],
             words.metrics(model.metrics),
-            words.one_line(", ".join(model.pushed)),
+            _places(model.pushed),
         ]
         for model in answer.models
     ]
+
+
+def _places(pushed: Sequence[str]) -> str:
+    """Returns where a model was pushed to, each place whole: its end is the version."""
+    places = [words.one_line(place) for place in reversed(pushed)]
+    more = len(places) - _MAX_PLACES
+    return "\n".join([*places[:_MAX_PLACES], *([f"{more} more: --json"] if more > 0 else [])])
 
 
 def _tree(branch: Branch) -> Tree:

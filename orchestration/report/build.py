@@ -32,7 +32,7 @@ def write_report(
     store: ml_metadata.MetadataStore,
     home: pathlib.Path,
     out: pathlib.Path,
-) -> None:
+) -> list[str]:
     """Writes the report of a run.
 
     Args:
@@ -41,6 +41,9 @@ def write_report(
         store: The metadata store that knows the run.
         home: Folder that keeps the runs.
         out: The file.
+
+    Returns:
+        Why parts of it could not be made, a line each.
 
     Raises:
         PipelineError: If the store does not answer, or the file cannot be written.
@@ -53,6 +56,12 @@ def write_report(
         _lineage_section(store, view.id, home),
     ]
     page.write(out, page.render(view.name, f"{headline(view)}, {utc(view.started)}", sections))
+    return [
+        block.text
+        for section in sections
+        for block in section.blocks
+        if isinstance(block, Note) and block.level == "unreadable"
+    ]
 
 
 def _lineage_section(store: ml_metadata.MetadataStore, run_id: str, home: pathlib.Path) -> Section:
@@ -72,7 +81,7 @@ def _lineage_section(store: ml_metadata.MetadataStore, run_id: str, home: pathli
 
 def write_local_report(
     home: pathlib.Path, run: str | None, out: pathlib.Path | None
-) -> pathlib.Path:
+) -> tuple[pathlib.Path, list[str]]:
     """Writes the report of a run on this machine.
 
     Args:
@@ -81,7 +90,7 @@ def write_local_report(
         out: The file; ``None`` for one in the run's folder.
 
     Returns:
-        The file.
+        The file, and why parts of it could not be made.
 
     Raises:
         PipelineError: If there is no such run, its store cannot be opened, or the file cannot be
@@ -93,8 +102,8 @@ def write_local_report(
     runs.open_storage(view.id)
     with runs.metadata(view.id) as address:
         path = out or folder / "report.html"
-        write_report(view, workflow_of(folder), connect(address), home, path)
-    return path
+        problems = write_report(view, workflow_of(folder), connect(address), home, path)
+    return path, problems
 
 
 if __name__ == "__main__":

@@ -31,8 +31,12 @@ def report(run_id: str | None, out: pathlib.Path | None, home: pathlib.Path, as_
     from orchestration.report.build import write_local_report
 
     with busy("writing the report"):
-        path = write_local_report(home, run_id, out)
+        path, problems = write_local_report(home, run_id, out)
+    if problems:
+        parts = "1 part" if len(problems) == 1 else f"{len(problems)} parts"
+        click.echo(f"warning: {parts} of the page could not be made: {problems[0]}", err=True)
     if as_json:
-        print_json({"report": str(path), "bytes": path.stat().st_size})
+        made = {"report": str(path), "bytes": path.stat().st_size}
+        print_json({**made, "problems": problems})
     else:
         click.echo(f"wrote {path}")

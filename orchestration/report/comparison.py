@@ -71,6 +71,7 @@ def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artif
             (
                 index + 1,
                 run.name,
+                run.pipeline,
                 run.state,
                 utc(run.started),
                 run.seconds,
@@ -86,6 +87,7 @@ def _runs_section(comparison: Comparison, artifacts: Sequence[Mapping[str, Artif
         columns=(
             "",
             "run",
+            "workflow",
             "state",
             "started",
             "seconds",
@@ -110,18 +112,18 @@ def _metrics_section(comparison: Comparison) -> Section:
     rows = [
         (
             metric.name,
+            _best(metric),
             *(
                 metric_cell(metric.name, value)
                 for value in (*metric.values, *metric.differences[1:])
             ),
-            _best(metric),
         )
         for metric in comparison.metrics
     ]
     numbers = [*names, *(f"{name} less run 1" for name in names[1:])]
     table = Table(
         title="All metrics, and their differences to run 1",
-        columns=("metric", *numbers, "best"),
+        columns=("metric", "best", *numbers),
         rows=rows,
         decimals=dict.fromkeys(numbers, 4),
         note="The best calibration, mean prediction over mean label, is the one nearest to 1.",

@@ -20,8 +20,8 @@ def s3() -> Iterator[S3Server]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_was_looked_at() -> None:
-    bucket_check.open_bucket.cache_clear()
+def _nothing_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_check, "_outcomes", {})
 
 
 def model_at(uri: str) -> Any:

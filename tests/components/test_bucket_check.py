@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from components import bucket_check
 from components.bucket_check import check
 from components.errors import RunError
 from components.object_storage import Location
@@ -211,6 +212,20 @@ def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, s3: S3
     line = problem("s3", "complaints")
 
     assert "/secret/minio/ca.crt (AWS_CA_BUNDLE) is not there; check storage.s3_ca_file" in line
+
+
+def test_a_bucket_is_looked_at_once_in_a_process(
+    monkeypatch: pytest.MonkeyPatch, s3: S3Server
+) -> None:
+    monkeypatch.setattr(bucket_check, "_outcomes", {})
+    use(monkeypatch, **{**s3.variables, "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{unused_port()}"})
+    place = Location(scheme="s3", bucket="complaints", path="a")
+    with pytest.raises(RunError, match="does not answer"):
+        bucket_check.open_bucket(place)
+    monkeypatch.setattr(bucket_check, "check", lambda place: pytest.fail("it was asked again"))
+
+    with pytest.raises(RunError, match="does not answer"):
+        bucket_check.open_bucket(Location(scheme="s3", bucket="complaints", path="b"))
 
 
 def test_no_credentials_for_google() -> None:

@@ -86,6 +86,24 @@ def test_it_opens_without_a_network_and_draws_every_chart(report: pathlib.Path, 
     assert wide <= width
 
 
+def test_its_charts_fit_on_paper_and_then_on_the_screen_again(report: pathlib.Path) -> None:
+    widths = (
+        "[...document.querySelectorAll('.main-svg')].map(svg => svg.getBoundingClientRect().width)"
+    )
+    with opened(report, 1280) as found:
+        before = found.page.evaluate(widths)
+        # What the browser says before and after it prints.
+        on_paper = found.page.evaluate(f"dispatchEvent(new Event('beforeprint')); {widths}")
+        found.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        found.page.wait_for_function(f"Math.max(...{widths}) > 700")
+        after = found.page.evaluate(widths)
+
+    assert max(before) > 700
+    assert max(on_paper) <= 660
+    assert after == before
+    assert found.problems == []
+
+
 def test_the_first_column_of_a_wide_table_stays_in_sight_on_a_phone(report: pathlib.Path) -> None:
     with opened(report, 390) as found:
         offsets = found.page.evaluate(

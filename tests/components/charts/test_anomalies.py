@@ -105,7 +105,7 @@ def test_a_split_that_cannot_be_read_is_a_failure_and_not_good(tmp_path: pathlib
     (tmp_path / "Split-eval" / FILE_NAME).write_bytes(b"\xff")
 
     assert notes(anomalies_section(uri)) == [
-        ("failure", f"{uri}/Split-eval/{FILE_NAME} is no Anomalies, or is cut off"),
+        ("unreadable", f"{uri}/Split-eval/{FILE_NAME} is no Anomalies, or is cut off"),
         ("good", "No anomalies in train."),
     ]
     with pytest.raises(ArtifactError, match="is cut off"):
@@ -113,4 +113,4 @@ def test_a_split_that_cannot_be_read_is_a_failure_and_not_good(tmp_path: pathlib
 
 
 def test_an_artifact_that_is_not_there_is_a_failure(tmp_path: pathlib.Path) -> None:
-    assert [level for level, _ in notes(anomalies_section(f"{tmp_path}/no"))] == ["failure"]
+    assert [level for level, _ in notes(anomalies_section(f"{tmp_path}/no"))] == ["unreadable"]

@@ -345,7 +345,7 @@ def test_an_evaluation_that_cannot_be_read_is_said_with_its_verdict(
 ) -> None:
     section = evaluation_section(str(tmp_path / "gone"), False)
 
-    assert [level for level, _ in notes(section)] == ["failure", "failure"]
+    assert [level for level, _ in notes(section)] == ["failure", "unreadable"]
     assert notes(section)[0][1] == "The model is not blessed."
     assert notes(section)[1][1].endswith("cannot be read: No such file or directory")
 

@@ -103,7 +103,7 @@ def test_what_is_no_model_is_said(tmp_path: pathlib.Path, content: bytes | None)
     found = notes(model_section(str(tmp_path)))
 
     assert len(found) == 1
-    assert found[0][0] == ("warning" if content == b"" else "failure")
+    assert found[0][0] == ("warning" if content == b"" else "unreadable")
 
 
 @pytest.mark.parametrize("uri", ["gone", "projects/mine/models/complaints/versions/1"])

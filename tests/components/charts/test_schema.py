@@ -86,7 +86,7 @@ def test_a_schema_that_cannot_be_read_is_a_failure(
 
     ((level, text),) = notes(schema_section(uri))
 
-    assert level == "failure"
+    assert level == "unreadable"
     assert f"{uri}/{FILE_NAME}" in text
     assert message in text
 
@@ -94,7 +94,7 @@ def test_a_schema_that_cannot_be_read_is_a_failure(
 def test_bytes_that_are_no_text_are_a_failure(tmp_path: pathlib.Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"\xff\xfe")
 
-    assert [level for level, _ in notes(schema_section(str(tmp_path)))] == ["failure"]
+    assert [level for level, _ in notes(schema_section(str(tmp_path)))] == ["unreadable"]
 
 
 def test_a_schema_of_many_long_texts_is_bounded(tmp_path: pathlib.Path) -> None:

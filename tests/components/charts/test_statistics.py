@@ -246,7 +246,7 @@ def test_a_split_that_cannot_be_read_does_not_hide_the_others(tmp_path: pathlib.
 
     section = statistics_section(uri)
 
-    failures = [text for level, text in notes(section) if level == "failure"]
+    failures = [text for level, text in notes(section) if level == "unreadable"]
     assert len(failures) == 2
     assert f"{cut} is no DatasetFeatureStatisticsList, or is cut off" in failures
     assert tables(section)["Splits"].rows == [["train", 100, 1]]
@@ -266,5 +266,5 @@ def test_an_artifact_that_is_not_there_is_a_failure(tmp_path: pathlib.Path) -> N
     section = statistics_section(f"{tmp_path}/no")
 
     assert notes(section) == [
-        ("failure", f"{tmp_path}/no cannot be listed: No such file or directory")
+        ("unreadable", f"{tmp_path}/no cannot be listed: No such file or directory")
     ]

@@ -117,10 +117,17 @@ def test_hostile_names_do_nothing() -> None:
 
 
 def test_a_training_without_logs_has_a_warning(tmp_path: pathlib.Path) -> None:
-    for folder in (tmp_path, tmp_path / "gone"):
-        assert notes(training_section(str(folder))) == [
-            ("warning", "The training has logged no metrics.")
-        ]
+    assert notes(training_section(str(tmp_path))) == [
+        ("warning", "The training has logged no metrics.")
+    ]
+
+
+def test_logs_that_are_gone_are_told(tmp_path: pathlib.Path) -> None:
+    gone = tmp_path / "gone"
+
+    assert notes(training_section(str(gone))) == [
+        ("unreadable", f"{gone} cannot be listed: No such file or directory")
+    ]
 
 
 def test_logs_that_cannot_be_read_are_named(tmp_path: pathlib.Path) -> None:
@@ -128,7 +135,7 @@ def test_logs_that_cannot_be_read_are_named(tmp_path: pathlib.Path) -> None:
 
     found = notes(training_section(str(tmp_path / "file")))
 
-    assert found == [("failure", f"{tmp_path}/file cannot be listed: Not a directory")]
+    assert found == [("unreadable", f"{tmp_path}/file cannot be listed: Not a directory")]
 
 
 # TensorBoard's logs

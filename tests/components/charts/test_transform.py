@@ -180,7 +180,7 @@ def test_an_empty_vocabulary_and_a_compressed_one_are_named(tmp_path: pathlib.Pa
 def test_what_is_not_there_is_a_failure_each(tmp_path: pathlib.Path) -> None:
     found = notes(transform_section(f"{tmp_path}/no"))
 
-    assert [level for level, _ in found] == ["failure"] * 3
+    assert [level for level, _ in found] == ["unreadable"] * 3
 
 
 @pytest.mark.parametrize("content", [b"\x12\x05abc", b"\x12\x03\xff\xff\xff", b"\x10\x05"])

@@ -341,6 +341,51 @@ def test_all_decisions_on_a_run_are_told_the_rejections_too(tmp_path: pathlib.Pa
     assert [title.partition(",")[0] for title in titles] == ["rejected by Ann"]
 
 
+def test_who_made_a_model_comes_first_and_later_judgments_are_called_so(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = tmp_path / "metadata.db"
+    write = StoreWriter(sqlite_store(path))
+    model = write.artifact("Model", "/out/1")
+    pushes = [write.artifact("PushedModel", f"/out/push/{number}") for number in (1, 2)]
+    blessings = [write.artifact("ModelBlessing", f"/out/{number}") for number in (1, 2)]
+    write.execution("run-1", "Trainer", (), [("model", model)])
+    write.execution("run-1", "Evaluator", [("model", model)], [("blessing", blessings[0])])
+    write.execution("run-1", "Pusher", [("model", model)], [("pushed_model", pushes[0])])
+    time.sleep(0.01)  # The store counts milliseconds.
+    write.execution("run-2", "Trainer", (), [("model", model)], mlmd.Execution.CACHED)
+    write.execution("run-2", "Evaluator", [("model", model)], [("blessing", blessings[1])])
+    write.execution("run-2", "Pusher", [("model", model)], [("pushed_model", pushes[1])])
+    reader = open_reader(SqliteTarget(path), None)
+
+    first, second = (
+        [
+            (
+                name,
+                next(
+                    run for run in ("run-1", "run-2", "execution 2", "execution 5") if run in text
+                ),
+            )
+            for name, text in summary(ask(reader, str(push.id), is_forward=False, home=None))
+            if name.endswith(("run", "blessing"))
+        ]
+        for push in pushes
+    )
+
+    assert first == [
+        ("run", "run-1"),
+        ("later run", "run-2"),
+        ("blessing", "execution 2"),
+        ("later blessing", "execution 5"),
+    ]
+    assert second == [
+        ("run", "run-2"),
+        ("earlier run", "run-1"),
+        ("blessing", "execution 5"),
+        ("blessing", "execution 2"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("first", "said"), [(3, "/data: spans 3 to 5"), (5, "/data: span 5"), (None, None)]
 )
