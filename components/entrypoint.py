@@ -92,7 +92,9 @@ def main(arguments: Sequence[str]) -> None:
         _open_storage(tfx_arguments, name)
         _run(options, tfx_arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, a line tells it)
-        known = google_cloud_errors.as_run_error(error) or error
+        known = (
+            google_cloud_errors.as_run_error(error) or object_storage.as_run_error(error) or error
+        )
         _fail(f"{name}: {_line(known)}", with_traceback=not isinstance(known, PipelineError))
 
 
