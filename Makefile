@@ -86,7 +86,7 @@ bench-input: setup ## Time a pass over the training data against the plain input
 	@$(PY) -m tests.benchmarks.training_input --rows $(BENCH_ROWS) --pairs $(BENCH_PAIRS)
 
 bench-beam: setup ## Time the steps that run Beam on each of its runners (CSV=one.csv, BENCH_ROWS=67000)
-	@$(PY) -m tests.benchmarks.beam_runners --rows $(BENCH_ROWS) $(if $(CSV),--csv $(CSV))
+	@$(PY) -m tests.benchmarks.beam_runners $(if $(CSV),--csv $(CSV),--rows $(BENCH_ROWS))
 
 beam-programs: ## Build what tests of Beam's runners need in .beam/, with Go
 	@GOBIN=$(CURDIR)/.beam go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM)

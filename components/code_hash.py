@@ -11,7 +11,14 @@ import pathlib
 
 #: The modules that CsvExampleGen runs.
 EXAMPLE_GEN_MODULES = frozenset(
-    {"complaints_csv.py", "csv_executor.py", "features.py", "span_driver.py", "spans.py"}
+    {
+        "complaints_csv.py",
+        "csv_executor.py",
+        "features.py",
+        "s3_reader.py",
+        "span_driver.py",
+        "spans.py",
+    }
 )
 
 #: The modules that ExampleValidator runs.

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf
-from apache_beam.io.filesystems import FileSystems
 from tfx import types
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.dsl.io import fileio
@@ -26,7 +25,13 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.complaints_csv import Complaint, read_complaints
 from components.errors import InputDataError, RunError
 from components.features import LABEL_KEY, TEXT_COLUMNS
-from components.span_driver import SPAN_PATTERNS_PROPERTY, SPAN_PROBLEM_PROPERTY
+from components.s3_reader import FileOpener
+from components.span_driver import (
+    NO_FOLDER,
+    NOTHING_IN_BUCKET,
+    SPAN_PATTERNS_PROPERTY,
+    SPAN_PROBLEM_PROPERTY,
+)
 
 #: Custom property of the examples with the files that they come from, as JSON: ``files`` (``name``
 #: within the folder, ``bytes``, ``sha256``, ``rows``), ``left_out`` (how many files more there
@@ -239,10 +244,14 @@ class _ReadExamples(beam.DoFn):
         self._folder = folder
         self._with_label = with_label
 
+    def setup(self) -> None:
+        """Beam calls this in each worker."""
+        self._files = FileOpener()
+
     def process(self, path: str) -> Iterator[bytes | beam.pvalue.TaggedOutput]:
         rows = 0
         try:
-            with FileSystems.open(path) as stream:
+            with self._files.open(path) as stream:
                 counted = _Counted(stream)
                 for complaint in read_complaints(counted, path, with_label=self._with_label):
                     # What is known by now was not when the model was asked.
@@ -381,7 +390,7 @@ def _csv_files(folder: str, pattern: str, parameter: str) -> list[str]:
                 _require_readable(path)
             return files
         if not fileio.exists(folder):
-            problem = "there is no such folder; create it"
+            problem = NO_FOLDER if "://" not in folder else NOTHING_IN_BUCKET
         elif not fileio.isdir(folder):
             problem = "it is a file; give the folder it is in"
         else:

@@ -4,8 +4,8 @@ r"""What a pod runs: TFX's entry point, with a look at everything that it needs 
         [--metrics_path FILE] [--metadata_timeout SECONDS] -- TFX-ARGUMENTS
 
 It refuses an image of other versions than the workflow was compiled for, a volume that is not
-there, and a metadata service that does not answer; and it fails where TFX exits with 0 though
-its execution did not succeed. Whatever fails, one line says so before the traceback.
+there, and a metadata service or a Beam runner that does not answer; and it fails where TFX exits
+with 0 though its execution did not succeed. Whatever fails, one line says so before the traceback.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import ml_metadata
 
 import components
 from components import (
+    beam_runner,
     bucket_check,
     execution_outcome,
     google_cloud_errors,
@@ -61,9 +62,6 @@ _TERMINATION_LOG_BYTES = 4096
 # What a terminal would obey, and has no place in one line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-#: Beam's flag among those that TFX hands on.
-_JOB_ENDPOINT = re.compile(r'"--job_endpoint=([^"]+)"')
-
 #: Stands before TFX's own arguments.
 _SEPARATOR = "--"
 
@@ -94,7 +92,9 @@ def main(arguments: Sequence[str]) -> None:
         _open_storage(tfx_arguments, name)
         _run(options, tfx_arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it is, a line tells it)
-        known = google_cloud_errors.as_run_error(error) or error
+        known = (
+            google_cloud_errors.as_run_error(error) or object_storage.as_run_error(error) or error
+        )
         _fail(f"{name}: {_line(known)}", with_traceback=not isinstance(known, PipelineError))
 
 
@@ -188,6 +188,8 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
             "Pipelines to 2.0 or later\n"
         )
     _open_storage_of_inputs(store, _node(tfx_arguments).run_id)
+    flags = beam_runner.flags_of_step(_value(tfx_arguments, "--tfx_ir"))
+    beam_runner.check(flags)
 
     # Imported here: it takes seconds, which a wrong image or a lost service need not wait for.
     from tfx.orchestration.kubeflow import container_entrypoint
@@ -199,11 +201,11 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
         # User code that leaves with 0 has not finished the step: ML Metadata knows.
         if error.code:
             raise
-    except grpc.FutureTimeoutError as error:
-        lost = _job_server_lost(tfx_arguments)
-        if lost is None:
+    except Exception as error:
+        known = beam_runner.as_run_error(error, flags)
+        if known is None:
             raise
-        raise lost from error
+        raise known from error
 
     # Anew: a database may have closed the other connection in the meantime.
     store = metadata_client.connect(config, options.metadata_timeout)
@@ -219,17 +221,6 @@ def _run(options: argparse.Namespace, tfx_arguments: Sequence[str]) -> None:
         metrics = _metrics(outcome)
         kubeflow_metrics.write_metrics(options.metrics_path, metrics)
         execution_outcome.record_metrics(store, outcome.execution, metrics)
-
-
-def _job_server_lost(tfx_arguments: Sequence[str]) -> RunError | None:
-    """Returns the error of a job server that does not answer, or ``None`` where none is used."""
-    found = _JOB_ENDPOINT.search(_value(tfx_arguments, "--tfx_ir"))
-    if found is None:
-        return None
-    return RunError(
-        f"Beam's job server at {found[1]} does not answer; check that it runs, and that the "
-        "setting beam.job_endpoint names it"
-    )
 
 
 def _node(tfx_arguments: Sequence[str]) -> execution_outcome.Node:
@@ -320,7 +311,10 @@ def _value(arguments: Sequence[str], option: str) -> str:
 
 
 def _line(error: BaseException) -> str:
-    text = " ".join(_CONTROL.sub(" ", str(error)).split())
+    is_call = isinstance(error, grpc.RpcError) and isinstance(error, grpc.Call)
+    # Their own text has several lines, of which the last is ">".
+    said = beam_runner.call_problem(error) if is_call else str(error)
+    text = " ".join(_CONTROL.sub(" ", said).split())
     if isinstance(error, PipelineError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

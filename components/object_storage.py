@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components.errors import WorkflowError
+from components.errors import RunError, WorkflowError
 
 GOOGLE, S3 = "gs", "s3"
 
@@ -104,6 +104,17 @@ def _strings(value: Any) -> Iterator[str]:
         for key, item in value.items():
             if key != "defaultValue":
                 yield from _strings(item)
+
+
+def as_run_error(error: BaseException) -> RunError | None:
+    """Returns what TensorFlow means by an object that is gone; ``None`` for any other error."""
+    # A 404 of S3 has no body where it answers a HEAD, and names no object.
+    if type(error).__name__ == "NotFoundError" and "No response body" in str(error):
+        return RunError(
+            "an object in S3 that the step reads is not there any more; put it back and retry, or "
+            "start a new run"
+        )
+    return None
 
 
 def register(schemes: Iterable[str]) -> None:

@@ -37,6 +37,10 @@ SPAN_PATTERNS_PROPERTY = "span_patterns"
 #: execution whose driver has failed as running, one whose executor has failed as failed.
 SPAN_PROBLEM_PROPERTY = "span_problem"
 
+#: What is said of a folder without anything; a bucket has no folders to create.
+NO_FOLDER = "there is no such folder; create it"
+NOTHING_IN_BUCKET = "nothing is there; put CSV files there (complaint-pipeline stage)"
+
 _EXAMPLES = (
     'range-config: \'{"rolling_range": {"num_spans": 3}}\' for the newest three spans, or '
     '\'{"static_range": {"start_span_number": 3, "end_span_number": 5}}\''
@@ -208,7 +212,8 @@ def find_window(folder: str, pattern: InputPattern, wanted: SpanRange) -> Window
 
 def _problem(folder: str, pattern: InputPattern, spans: dict[int, Any], wanted: SpanRange) -> str:
     if not fileio.exists(folder):
-        return "there is no such folder; create it, or set data-root to another folder"
+        problem = NO_FOLDER if "://" not in folder else NOTHING_IN_BUCKET
+        return f"{problem}, or set data-root to another folder"
     if not spans:
         return f"no file in it matches '{pattern.text}'; put a span there, or mend input_pattern"
     there = f"the spans in it are {min(spans)} to {max(spans)}"

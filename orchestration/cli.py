@@ -23,6 +23,7 @@ from orchestration.cluster.stage_command import stage
 from orchestration.data_command import data
 from orchestration.lineage.command import lineage
 from orchestration.local.logs import without_controls
+from orchestration.local_path import LocalPath
 from orchestration.name_value import NameValue, unique
 from orchestration.predict_command import predict
 from orchestration.report.command import report
@@ -67,7 +68,7 @@ def cli(verbose: bool) -> None:
 
 
 @cli.command()
-@click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@click.argument("package", metavar="FILE", type=LocalPath())
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def validate(package: pathlib.Path, as_json: bool) -> None:
     """Check a compiled workflow without a cluster.
@@ -110,7 +111,7 @@ def validate(package: pathlib.Path, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@click.argument("package", metavar="FILE", type=LocalPath())
 @click.option(
     "--mount",
     "mounts",
@@ -142,7 +143,7 @@ def validate(package: pathlib.Path, as_json: bool) -> None:
 @click.option(
     "--report",
     "page",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     help="HTML file to write the run's report to; see 'complaint-pipeline report'.",
 )
 @cluster_commands.HOME

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestration.local_path import LocalPath
 from orchestration.progress import progress
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _prepared(*, narrative: str) -> Callable[[Any], Any]:
     options = [
         click.option(
             "--out",
-            type=click.Path(path_type=pathlib.Path),
+            type=LocalPath(),
             required=True,
             help="Folder to write; it appears once it is whole.",
         ),
@@ -95,9 +96,7 @@ _OVERWRITE = click.option(
     "--overwrite", is_flag=True, help="Replace the data that is in the folder."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
-_FILES = click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=pathlib.Path)
-)
+_FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=LocalPath())
 
 
 @click.group()
@@ -110,7 +109,7 @@ def data() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     required=True,
     help="CSV file to write.",
 )
@@ -264,7 +263,7 @@ def download(
 @_FILES
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path),
+    type=LocalPath(),
     required=True,
     help="Folder to write; it appears once it is whole.",
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from orchestration.cluster.commands import HOME
+from orchestration.local_path import LocalPath
 from orchestration.progress import progress
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     "--csv",
     "path",
     metavar="FILE",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     required=True,
     help="Complaints in the form that the pipeline reads; the label may be missing.",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     help="CSV file to write.  [default: the standard output]",
 )
 @click.option("--url", help="A model behind TensorFlow Serving's REST API, in place of MODEL.")
@@ -117,6 +118,7 @@ def _model(model: str | None, url: str | None, home: pathlib.Path) -> "Model":
 
 
 def _pushed_by(run: str, home: pathlib.Path) -> str:
+    from components.charts import files
     from components.errors import RunError
     from orchestration.local.observing import LocalRuns
 
@@ -125,6 +127,11 @@ def _pushed_by(run: str, home: pathlib.Path) -> str:
     if not pushed:
         raise RunError(f"{run}: has pushed no model; see 'complaint-pipeline status {run}'")
     runs.open_storage(run)
+    if not files.exists(str(pushed)):
+        raise RunError(
+            f"{run}: the model that it has pushed is no longer at {pushed}; name another run, or a "
+            "model's folder"
+        )
     return str(pushed)
 
 

@@ -49,7 +49,8 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
         The flags. A list, because TFX 1.15.1 adds its own list to it.
 
     Raises:
-        SettingsError: If ``beam.options`` has a flag that nothing would heed.
+        SettingsError: If ``beam.options`` has a flag that nothing would heed, or a value that
+            Beam does not take.
     """
     # A component on Dataflow has flags of its own, which come after these and win.
     runner = "DirectRunner" if settings.runner == "DataflowRunner" else settings.runner
@@ -60,9 +61,13 @@ def beam_pipeline_args(settings: BeamSettings, image: str) -> list[str]:
         "SparkRunner": _spark,
     }
     flags_of_the_runner = runners.get(runner)
-    if settings.options and runner in ("DirectRunner", "PrismRunner"):
+    if settings.options:
+        unknown = _unknown_flags(settings.options)
         # The job servers of the others have flags that Python does not know.
-        _require_known(settings.options)
+        if unknown and runner in ("DirectRunner", "PrismRunner"):
+            raise SettingsError(
+                f"beam.options: Beam has no flag {unknown[0]}; correct it, or leave it out"
+            )
     return [
         f"--runner={runner}",
         *([] if flags_of_the_runner is None else flags_of_the_runner(settings)),
@@ -82,19 +87,19 @@ class _OptionParser(argparse.ArgumentParser):
         raise SettingsError(f"beam.options: {message}")
 
 
-def _require_known(options: Sequence[str]) -> None:
-    """Refuses flags that Beam does not know: it only warns of them, in the log of each step."""
+def _unknown_flags(options: Sequence[str]) -> list[str]:
+    """Returns the flags that Beam does not know: it only warns of them, in the log of each step.
+
+    Raises:
+        SettingsError: If one that it knows has a value that it does not take.
+    """
     from apache_beam.options.pipeline_options import PipelineOptions
 
     parser = _OptionParser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
     for kind in PipelineOptions.__subclasses__():
         if add := getattr(kind, "_add_argparse_args", None):
             add(parser)
-    _, unknown = parser.parse_known_args(list(options))
-    if unknown:
-        raise SettingsError(
-            f"beam.options: Beam has no flag {unknown[0]}; correct it, or leave it out"
-        )
+    return parser.parse_known_args(list(options))[1]
 
 
 def component_beam_pipeline_args(settings: Settings, component_id: str) -> list[str]:

@@ -97,11 +97,22 @@ def exists(uri: str) -> bool:
 
     Args:
         uri: A path, or a URI in a bucket.
+
+    Raises:
+        ArtifactError: If it cannot be looked for.
     """
     if _is_local(uri):
         return pathlib.Path(uri).exists()
     tf = open_storage(uri)
-    return bool(tf.io.gfile.exists(uri))
+    try:
+        return bool(tf.io.gfile.exists(uri))
+    except tf.errors.UnimplementedError as error:
+        raise ArtifactError(
+            f"{uri}: TensorFlow has no file system for {uri.partition('://')[0]}:// here; copy it "
+            "to gs://, s3:// or this machine"
+        ) from error
+    except (tf.errors.OpError, OSError) as error:
+        raise ArtifactError(f"{uri} cannot be read: {_first_line(error)}") from error
 
 
 def file_sizes(uri: str) -> dict[str, int]:

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 from components.errors import InputDataError
+from data.cfpb.columns import positions
 from data.cfpb.reading import Source
 from data.cfpb.shards import BY_SIZE, Shard, ShardWriter, appearing_folder
 
@@ -29,8 +30,8 @@ def split(
         The shards.
 
     Raises:
-        InputDataError: If a file cannot be read or has another header, or the folder cannot be
-            written; nothing is left behind.
+        InputDataError: If a file cannot be read, is not of complaints or has another header, or the
+            folder cannot be written; nothing is left behind.
     """
     with appearing_folder(out, overwrite=overwrite, sources=files) as folder:
         header: Sequence[str] = ()
@@ -44,6 +45,8 @@ def split(
                 if names is None:
                     raise InputDataError(f"{path}: the file is empty; leave it out")
                 if writer is None:
+                    # Before it costs a run: of other files, ExampleGen makes nothing.
+                    positions(names, str(path), with_label=False)
                     header, writer = names, ShardWriter(folder, names, BY_SIZE, max_bytes)
                 if list(names) != list(header):
                     raise InputDataError(

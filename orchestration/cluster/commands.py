@@ -17,6 +17,7 @@ from components.errors import RunError
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.errors import ClusterError
 from orchestration.cluster.options import here_or_on_cluster, on_cluster, refuse_given
+from orchestration.local_path import LocalPath
 
 # What a command needs is imported when it runs: --help takes no time.
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _Look = TypeVar("_Look")
 
 HOME = click.option(
     "--home",
-    type=click.Path(path_type=pathlib.Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     default="local",
     envvar="COMPLAINT_PIPELINE_HOME",
     show_default=True,
@@ -73,7 +74,7 @@ class Side(Protocol):
 
 
 @click.command()
-@click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@click.argument("package", metavar="FILE", type=LocalPath())
 @PIPELINE
 @on_cluster
 @JSON
@@ -168,7 +169,7 @@ def status(
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     help="Write an HTML file instead; of runs here it has data and schema as well.",
 )
 @HOME

@@ -12,6 +12,7 @@ from orchestration.cluster.commands import JSON, busy
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.kubectl import Kubectl
 from orchestration.cluster.options import with_kubectl_and_kubeflow
+from orchestration.local_path import LocalPath
 
 _COMPILED = pathlib.Path("argo_pipeline_files", "consumer_complaint_pipeline_kubeflow.yaml")
 _COLOURS = {"ok": "green", "warning": "yellow", "failure": "red", "skipped": "bright_black"}
@@ -22,7 +23,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failure": "red", "skipped": "br
     "package",
     metavar="[FILE]",
     default=_COMPILED,
-    type=click.Path(path_type=pathlib.Path),
+    type=LocalPath(),
 )
 @with_kubectl_and_kubeflow
 @JSON

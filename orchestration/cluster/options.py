@@ -11,10 +11,11 @@ import click
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.errors import ClusterError
 from orchestration.cluster.kubectl import Kubectl
+from orchestration.local_path import LocalPath
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_PATH = click.Path(path_type=pathlib.Path, dir_okay=False)
+_PATH = LocalPath(dir_okay=False)
 
 # Credentials come from files and the environment: everybody on the machine sees a command line.
 _CONNECTION = (

@@ -10,6 +10,7 @@ import click
 from orchestration.cluster.commands import JSON, PIPELINE, busy
 from orchestration.cluster.connection import Connection
 from orchestration.cluster.options import on_cluster
+from orchestration.local_path import LocalPath
 from orchestration.name_value import NameValue, unique
 
 # What a command needs is imported when it runs: --help takes no time.
@@ -36,7 +37,7 @@ def schedule() -> None:
 
 
 @schedule.command()
-@click.argument("package", metavar="FILE", type=click.Path(path_type=pathlib.Path))
+@click.argument("package", metavar="FILE", type=LocalPath())
 @click.option("--name", help="Name of the schedule.  [default: that of the pipeline]")
 @PIPELINE
 @click.option(

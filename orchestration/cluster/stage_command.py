@@ -12,13 +12,14 @@ from rich.console import Console
 from orchestration.cluster.commands import JSON
 from orchestration.cluster.kubectl import Kubectl
 from orchestration.cluster.options import with_kubectl
+from orchestration.local_path import LocalPath
 
 # What a command needs is imported when it runs: --help takes no time.
 if TYPE_CHECKING:
     from orchestration.cluster.staging.plan import Plan
     from orchestration.cluster.staging.target import Found
 
-_PATH = click.Path(path_type=pathlib.Path)
+_PATH = LocalPath()
 
 
 @click.command()
@@ -66,8 +67,9 @@ def stage(
     AWS_ENDPOINT_URL_S3.
 
     Nothing is sent if a file is there with other content, unless --overwrite is given. What is
-    there already is not sent again, and a transfer that broke goes on where it ended. A file gets
-    its name only when it is there as a whole.
+    there already is not sent again. A transfer that broke goes on where it ended on a volume, and
+    begins anew in a bucket, of S3 after what it has left there is removed. A file gets its name
+    only when it is there as a whole.
 
     \b
     Examples:

@@ -7,6 +7,7 @@ import pathlib
 import click
 
 from orchestration.cluster.commands import HOME, JSON, busy
+from orchestration.local_path import LocalPath
 
 
 @click.command()
@@ -23,7 +24,7 @@ from orchestration.cluster.commands import HOME, JSON, busy
 @click.option("--dot", "as_dot", is_flag=True, help="Print the graph for Graphviz.")
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     help="Write a page with a picture to this HTML file.",
 )
 def lineage(

@@ -2,13 +2,20 @@
 
 import contextlib
 import functools
+import http
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from components import bucket_check
 from components.errors import RunError
 from components.object_storage import S3, Location
+
+#: S3 answers a write with a conflict while another one of the same name goes on.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_CONFLICTS = 5
+_CONFLICT_SECONDS = 1.0
 
 
 class BucketFolder:
@@ -36,14 +43,40 @@ class BucketFolder:
             blob = self._google.get_blob(key)
             return None if blob is None else str(blob.download_as_text())
 
-    def write(self, name: str, text: str) -> None:
-        """Writes a file of the folder."""
+    def create(self, name: str, text: str) -> None:
+        """Writes a file of the folder unless it is there, as far as the storage can tell."""
         key = self._prefix + name
         with self._errors():
             if self._place.scheme == S3:
-                self._s3.put_object(Bucket=self._place.bucket, Key=key, Body=text.encode())
+                self._create_in_s3(key, text.encode())
             else:
-                self._google.blob(key).upload_from_string(text)
+                self._create_in_google(key, text)
+
+    def _create_in_s3(self, key: str, content: bytes) -> None:
+        from botocore.exceptions import ClientError
+
+        target = {"Bucket": self._place.bucket, "Key": key, "Body": content}
+        for left in reversed(range(_CONFLICTS)):
+            try:
+                self._s3.put_object(**target, IfNoneMatch="*")
+            except ClientError as error:
+                status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+                if status == http.HTTPStatus.CONFLICT and left:
+                    # Somebody else is writing it, and may fail.
+                    time.sleep(_CONFLICT_SECONDS)
+                    continue
+                if status == http.HTTPStatus.NOT_IMPLEMENTED:
+                    self._s3.put_object(**target)
+                elif status != http.HTTPStatus.PRECONDITION_FAILED:
+                    raise
+            return
+
+    def _create_in_google(self, key: str, text: str) -> None:
+        from google.api_core.exceptions import PreconditionFailed
+
+        with contextlib.suppress(PreconditionFailed):
+            # 0: there must be none.
+            self._google.blob(key).upload_from_string(text, if_generation_match=0)
 
     def is_empty(self) -> bool:
         """Tells whether there is nothing in the folder."""

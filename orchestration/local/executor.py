@@ -16,7 +16,7 @@ from components.execution_outcome import outcome
 from orchestration.approval_wait import waiting_note
 from orchestration.local import run_record
 from orchestration.local.container import Containers, Ending, missing_artifact, prepare_folder
-from orchestration.local.logs import error_line, last_lines
+from orchestration.local.logs import error_line, own_line
 from orchestration.local.run_record import RunFolder, RunRecord, StepRecord
 from orchestration.local.step_launcher import Exited, Started, StepLauncher
 from orchestration.local.tfx_node import node_of
@@ -259,11 +259,11 @@ class Executor:
             return f"it was killed by {signal.Signals(-event.code).name}"
         log = self._folder.log(event.name)
         own = f"{attempt.step.argument('--node_id')}: "
-        for last in last_lines(log, 1, attempt.log_start):
-            if last.startswith(own):
-                # The entry point's word on an error that was written for the user.
-                return last.removeprefix(own)
-        line = error_line(log, attempt.log_start)
+        said = own_line(log, attempt.log_start, own)
+        if said is not None and not said[1]:
+            # The entry point's word on an error that was written for the user.
+            return said[0]
+        line = said[0] if said is not None else error_line(log, attempt.log_start)
         if line is not None and line.startswith(_OWN_ERRORS):
             # Written for the user, and whole.
             return line.partition(": ")[2]

@@ -35,8 +35,8 @@ class _Folder(Protocol):
         """Returns what a file of the folder holds; ``None`` if there is none."""
         ...
 
-    def write(self, name: str, text: str) -> None:
-        """Writes a file of the folder, and makes the folder where there is none."""
+    def create(self, name: str, text: str) -> None:
+        """Writes a file of the folder unless it is there; makes the folder where there is none."""
         ...
 
     def is_empty(self) -> bool:
@@ -53,10 +53,11 @@ class _LocalFolder:
             path = self._path / name
             return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    def write(self, name: str, text: str) -> None:
-        with self._errors():
+    def create(self, name: str, text: str) -> None:
+        with self._errors(), contextlib.suppress(FileExistsError):
             self._path.mkdir(parents=True, exist_ok=True)
-            (self._path / name).write_text(text, encoding="utf-8")
+            with (self._path / name).open("x", encoding="utf-8") as file:
+                file.write(text)
 
     def is_empty(self) -> bool:
         with self._errors():
@@ -92,17 +93,15 @@ def claim_outputs(plan: Plan, store: ml_metadata.MetadataStore) -> None:
 
 
 def _claim(folder: _Folder, root: str, plan: Plan, store: ml_metadata.MetadataStore) -> None:
+    if folder.read(_MARKER) is None and folder.is_empty():
+        name = str(uuid.uuid4())
+        type_id = store.put_context_type(metadata_store_pb2.ContextType(name=_CONTEXT_TYPE))
+        store.put_contexts([metadata_store_pb2.Context(type_id=type_id, name=name)])
+        folder.create(_MARKER, f"{name}\n")
+    # Anew: a run that began at the same time may have been faster.
     marker = folder.read(_MARKER)
-    if marker is not None:
-        if store.get_context_by_type_and_name(_CONTEXT_TYPE, marker.strip()) is None:
-            raise _foreign(plan, root)
-        return
-    if not folder.is_empty():
+    if marker is None or store.get_context_by_type_and_name(_CONTEXT_TYPE, marker.strip()) is None:
         raise _foreign(plan, root)
-    name = str(uuid.uuid4())
-    type_id = store.put_context_type(metadata_store_pb2.ContextType(name=_CONTEXT_TYPE))
-    store.put_contexts([metadata_store_pb2.Context(type_id=type_id, name=name)])
-    folder.write(_MARKER, f"{name}\n")
 
 
 @contextlib.contextmanager

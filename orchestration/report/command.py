@@ -5,13 +5,14 @@ import pathlib
 import click
 
 from orchestration.cluster.commands import HOME, JSON, busy, print_json
+from orchestration.local_path import LocalPath
 
 
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option(
     "--out",
-    type=click.Path(path_type=pathlib.Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     help="HTML file to write.  [default: report.html in the run's folder]",
 )
 @HOME

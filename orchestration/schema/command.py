@@ -14,11 +14,12 @@ from rich.text import Text
 
 from components.errors import InputDataError, RunError
 from orchestration.cluster.commands import HOME, JSON, busy, print_json
+from orchestration.local_path import LocalPath
 
 if TYPE_CHECKING:
     from components.charts.schema import SchemaChange
 
-_FILE = click.Path(path_type=pathlib.Path, dir_okay=False)
+_FILE = LocalPath(dir_okay=False)
 _FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
 _SCHEMA = click.option(
     "--schema",

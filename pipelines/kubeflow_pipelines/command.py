@@ -7,6 +7,7 @@ import warnings
 import click
 
 from components.errors import SettingsError, WorkflowError
+from orchestration.local_path import LocalPath
 from orchestration.package import write_package
 from orchestration.validation import validate_text
 from pipelines.settings import Settings, load_settings
@@ -55,7 +56,7 @@ def compile_command(
     @click.option(
         "--settings",
         "settings_file",
-        type=click.Path(path_type=pathlib.Path),
+        type=LocalPath(),
         default=settings_file,
         help="YAML file of settings."
         + (f"  [default: {settings_file.name}, beside the script]" if settings_file else ""),
@@ -69,12 +70,13 @@ def compile_command(
     )
     @click.option(
         "--output-dir",
-        type=click.Path(path_type=pathlib.Path),
+        type=LocalPath(),
         default=output_dir,
         help=f"Folder to write to.  [default: {output_dir.name if output_dir else 'this folder'}]",
     )
     @click.option(
         "--output-filename",
+        type=LocalPath(path_type=str),
         callback=_package_name,
         help=f"Name ending in .yaml, .tar.gz or .zip.  [default: PIPELINE{extension}]",
     )

@@ -47,11 +47,7 @@ class Result:
 
 def main() -> None:
     """Prints a table of the runners."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    rows = parser.add_mutually_exclusive_group()
-    rows.add_argument("--csv", type=pathlib.Path, help="a file of complaints")
-    rows.add_argument("--rows", type=int, default=67_000, help="as many made-up ones")
-    options = parser.parse_args()
+    options = argument_parser().parse_args()
     # TensorFlow, which reads the outputs, would otherwise write between the rows.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
@@ -71,6 +67,15 @@ def main() -> None:
             result = _run(runner, csv, folder)
             first = first or result
             _print(_row(runner, result, first))
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument("--csv", type=pathlib.Path, help="a file of complaints")
+    rows.add_argument("--rows", type=int, default=67_000, help="as many made-up ones")
+    return parser
 
 
 def _run(runner: BeamRunner, csv: pathlib.Path, folder: pathlib.Path) -> Result:

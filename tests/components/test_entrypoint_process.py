@@ -1,6 +1,7 @@
 """Steps of the committed workflow as processes, as its pods start them, with real TFX."""
 
 import dataclasses
+import json
 import pathlib
 import socket
 import subprocess
@@ -207,3 +208,48 @@ def test_a_baseline_whose_bucket_does_not_answer_is_told_before_tfx_is_imported(
         "Evaluator: s3://of-an-earlier-run/model: http://127.0.0.1:9 does not answer"
     )
     assert others == ["heavy: []"]
+
+
+def with_beam_flags(container: Container, *flags: str) -> Container:
+    """Returns the container of a step with other flags for Beam."""
+    argv = list(container.argv)
+    position = argv.index("--tfx_ir") + 1
+    ir = json.loads(argv[position])
+    for spec in ir["deploymentConfig"]["executorSpecs"].values():
+        spec["beamPipelineArgs"] = list(flags)
+    argv[position] = json.dumps(ir)
+    return dataclasses.replace(container, argv=tuple(argv))
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (
+            ("--runner=PrismRunner", "--prism_location=/no/such/prism"),
+            "CsvExampleGen: /no/such/prism: Prism is not there; put its executable into the image",
+        ),
+        (
+            ("--runner=PortableRunner", "--job_endpoint=127.0.0.1:9"),
+            "CsvExampleGen: Beam's job server at 127.0.0.1:9 does not answer (Connection refused)",
+        ),
+    ],
+    ids=["Prism", "job server"],
+)
+def test_a_beam_runner_that_is_not_there_is_told_before_tfx_is_imported(
+    workflow: Workflow,
+    address: GrpcTarget,
+    server: MetadataServer,
+    tmp_path: pathlib.Path,
+    flags: tuple[str, ...],
+    problem: str,
+) -> None:
+    container = with_beam_flags(container_of(workflow, "csvexamplegen", address, tmp_path), *flags)
+
+    with server:
+        status, errors = ended(start(without_tfx(container)))
+
+    assert status == 1
+    *before, line, heavy = errors.splitlines()
+    assert line.startswith(problem)
+    assert heavy == "heavy: []"
+    assert all(text.startswith("waiting up to 30 s for Beam's job server") for text in before)

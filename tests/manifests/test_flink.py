@@ -43,6 +43,23 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return load_settings(path)
 
 
+@pytest.fixture(scope="module")
+def with_buckets(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
+    """What the guide's patch for roots in a bucket makes of the cluster."""
+    (text,) = (
+        block
+        for block in re.findall(r"```yaml\n(resources:.*?)```", GUIDE, re.DOTALL)
+        if "patches:" in block
+    )
+    copy = tmp_path_factory.mktemp("buckets") / "manifests"
+    shutil.copytree(MANIFESTS, copy)
+    (copy / "my-flink").mkdir()
+    (copy / "my-flink" / "kustomization.yaml").write_text(text, encoding="utf-8")
+    if kubectl_minor() < 21:
+        older_kustomize(copy)
+    return render(copy / "my-flink")
+
+
 def named(objects: list[Object], kind: str, name: str) -> Object:
     [found] = [
         item for item in objects if item["kind"] == kind and item["metadata"]["name"] == name
@@ -191,3 +208,30 @@ def test_the_pods_have_no_rights_and_limits(objects: list[Object]) -> None:
 
 def test_what_has_a_namespace_is_in_that_of_kubeflow(objects: list[Object]) -> None:
     assert {item["metadata"]["namespace"] for item in objects} == {"kubeflow"}
+
+
+@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
+def test_the_guides_patch_for_buckets_fits_the_schema_of_kubernetes(
+    with_buckets: list[Object], version: str
+) -> None:
+    for item in with_buckets:
+        kubernetes_validate.validate(item, version, strict=True)
+
+
+def test_the_guides_patch_gives_the_workers_what_reaches_the_buckets(
+    objects: list[Object], with_buckets: list[Object]
+) -> None:
+    pool = container(with_buckets, "flink-task-manager", "beam-worker-pool")
+
+    assert pool["envFrom"] == [{"secretRef": {"name": "minio"}}]
+    assert {item["name"] for item in pool["env"]} == {"AWS_ENDPOINT_URL_S3", "AWS_REGION"}
+    assert pool["image"].startswith("registry.example.com/complaint-pipeline:")
+    assert pods(with_buckets)["flink-task-manager"]["serviceAccountName"] == "pipeline-runner"
+    # The rest is as it was.
+    before = container(objects, "flink-task-manager", "beam-worker-pool")
+    assert {**before, "image": pool["image"]} == {
+        name: value for name, value in pool.items() if name not in ("env", "envFrom")
+    }
+    assert container(with_buckets, "flink-task-manager", "task-manager") == container(
+        objects, "flink-task-manager", "task-manager"
+    )

@@ -1,5 +1,6 @@
 """Predicting a file on the command line: where the predictions go, and what is refused."""
 
+import json
 import os
 import pathlib
 import stat
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 from components.features import TEXT_COLUMNS
 from orchestration.cli import cli
 from tests.components.test_prediction import Server, server
+from tests.shell_workflow import container, workflow, write
 
 __all__ = ["server"]
 
@@ -67,3 +69,24 @@ def test_the_file_that_is_read_is_not_overwritten(server: Server, complaints: pa
     assert done.exit_code == 1
     assert "is the file that is read; name another" in str(done.exception)
     assert complaints.read_bytes() == before
+
+
+def test_a_run_whose_model_is_gone_is_told_as_such(
+    complaints: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    home, gone = tmp_path / "home", tmp_path / "serving_model" / "17"
+    package = write(tmp_path, workflow([container("a", "true")]))
+    assert CliRunner().invoke(cli, ["run", str(package), "--home", str(home)]).exit_code == 0
+    (record,) = home.glob("runs/*/run.json")
+    content = json.loads(record.read_text())
+    content["result"] = {"pushed_model": str(gone)}
+    record.write_text(json.dumps(content))
+    run = record.parent.name
+
+    done = CliRunner().invoke(cli, ["predict", run, "--csv", str(complaints), "--home", str(home)])
+
+    assert done.exit_code == 1
+    assert str(done.exception) == (
+        f"{run}: the model that it has pushed is no longer at {gone}; name another run, or a "
+        "model's folder"
+    )

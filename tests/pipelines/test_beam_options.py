@@ -132,10 +132,20 @@ def test_a_job_server_may_know_more_flags_than_beam_here() -> None:
     settings = BeamSettings(
         runner="FlinkRunner",
         job_endpoint="localhost:8099",
-        options=("--flink_conf_dir=/opt/flink/conf",),
+        options=("--flink_conf_dir=/opt/flink/conf", "--a_flag_of_java=1"),
     )
 
-    assert "--flink_conf_dir=/opt/flink/conf" in beam_pipeline_args(settings, "image:1")
+    assert beam_pipeline_args(settings, "image:1")[-2:] == list(settings.options)
+
+
+@pytest.mark.parametrize("runner", ["FlinkRunner", "SparkRunner", "PortableRunner"])
+def test_a_value_that_beam_does_not_take_is_refused_with_a_job_server(runner: str) -> None:
+    settings = BeamSettings(
+        runner=runner, job_endpoint="localhost:8099", options=("--job_server_timeout=abc",)
+    )
+
+    with pytest.raises(SettingsError, match=r"^beam\.options: .*invalid int value: 'abc'"):
+        beam_pipeline_args(settings, "image:1")
 
 
 def test_the_flags_are_a_list_of_their_own() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import io
 import mimetypes
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from components import bucket_check
@@ -20,6 +20,10 @@ from orchestration.cluster.staging.target import ABSENT, DIFFERS, SAME, Found, W
 
 #: Metadata of an object with the SHA-256 of all of it: S3's own is of its parts.
 _SHA256 = "sha256"
+
+#: What S3 and its like say of an upload that has ended, and of a call that is not allowed or known.
+_NO_UPLOAD = "NoSuchUpload"
+_MAY_NOT = {"AccessDenied", "403", "NotImplemented", "MethodNotAllowed"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,10 +66,29 @@ class S3Bucket:
     def send(self, found: Sequence[Found], on_progress: Callable[[Found, int], None]) -> None:
         """Sends files to the bucket; see ``Target``.
 
-        An object is there as a whole or not at all. What a killed process has sent is lost.
+        An object is there as a whole or not at all. What a killed process has sent is lost; S3
+        keeps it, unseen and charged for, until it is removed here.
         """
+        self._abort_uploads({item.wanted.place.inner: item.wanted.place for item in found})
         for item in found:
             self._send_one(item, on_progress)
+
+    def _abort_uploads(self, places: Mapping[str, Place]) -> None:
+        """Removes what broken uploads have left of these objects, where that is allowed."""
+        if not places:
+            return
+        # Of characters, as S3 takes it.
+        prefix = os.path.commonprefix(list(places))  # noqa: RUF071
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self._name, Prefix=prefix
+        )
+        with self._errors(next(iter(places.values())).folder.path), _suppressed(_MAY_NOT):
+            for upload in (item for page in pages for item in page.get("Uploads", ())):
+                if upload["Key"] in places:
+                    with _suppressed({_NO_UPLOAD}):
+                        self._client.abort_multipart_upload(
+                            Bucket=self._name, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
 
     def _send_one(self, found: Found, on_progress: Callable[[Found, int], None]) -> None:
         wanted, checksum = found.wanted, found.checksum
@@ -73,10 +96,7 @@ class S3Bucket:
         wanted.source.require_unchanged()
         with self._errors(wanted.place.path):
             if self._tag(wanted.place) != checksum.tag:
-                raise ClusterError(
-                    f"{wanted.place.path}: has been written by somebody else meanwhile; stage "
-                    "again to see what differs"
-                )
+                raise _written_meanwhile(wanted.place.path)
             self._client.upload_fileobj(
                 _Watched(wanted.source, lambda position: on_progress(found, position)),
                 self._name,
@@ -138,11 +158,12 @@ class S3Bucket:
         try:
             yield
         except ClientError as error:
+            if _code(error) == _NO_UPLOAD:
+                raise _written_meanwhile(uri) from error
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            code = error.response.get("Error", {}).get("Code")
             if status == 403:
                 raise ClusterError(
-                    f"{uri}: you may not write there ({code}); allow s3:PutObject and "
+                    f"{uri}: you may not write there ({_code(error)}); allow s3:PutObject and "
                     f"s3:GetObject in bucket {self._name}"
                 ) from error
             raise ClusterError(f"{uri}: was refused: {_one_line(error)}") from error
@@ -173,6 +194,28 @@ class _Watched(io.RawIOBase):
         self._position += len(data)
         self._on_position(self._position)
         return data
+
+
+@contextlib.contextmanager
+def _suppressed(codes: Collection[str]) -> Iterator[None]:
+    """Leaves out some of S3's errors."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if _code(error) not in codes:
+            raise
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code"))
+
+
+def _written_meanwhile(uri: str) -> ClusterError:
+    return ClusterError(
+        f"{uri}: has been written by somebody else meanwhile; stage again to see what differs"
+    )
 
 
 def _prefix(folder: Place) -> str:

@@ -105,7 +105,8 @@ def data_files(
                     else f"{path}: has no {what[:-1]}; put the data there"
                 )
             found = [source_file(path / name, name) for name in names]
-        elif pattern.matches(path.name):
+        elif pattern.matches(path.name) or not path.exists():
+            # What is not there is told as such.
             found = [source_file(path, path.name)]
         else:
             raise InputDataError(

@@ -105,3 +105,9 @@ def test_files_of_a_bucket_have_their_sizes_too(folder: pathlib.Path) -> None:
     assert file_sizes("ram://sizes/") == {"a": 5, "inner/b": 5}
     with pytest.raises(ArtifactError, match=r"ram://none cannot be listed: it is no folder$"):
         file_sizes("ram://none")
+
+
+@pytest.mark.whole
+def test_storage_that_tensorflow_does_not_know_is_told() -> None:
+    with pytest.raises(ArtifactError, match="TensorFlow has no file system for az:// here; copy"):
+        exists("az://models/complaints")

@@ -418,6 +418,16 @@ def test_files_with_other_headers_are_not_split_together(
     assert not (tmp_path / "data").exists()
 
 
+def test_what_is_not_of_complaints_is_not_split(tmp_path: pathlib.Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n1,2\n")
+
+    assert f"{other}: the header lacks product, issue, company; is this a file of complaints" in (
+        refusal("split", other, "--out", tmp_path / "data")
+    )
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.skipif("CFPB_SAMPLES" not in os.environ, reason="no real rows: set CFPB_SAMPLES")
 def test_real_rows_are_prepared(tmp_path: pathlib.Path) -> None:
     samples = sorted(pathlib.Path(os.environ["CFPB_SAMPLES"]).glob("*.csv"))

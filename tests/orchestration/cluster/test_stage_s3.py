@@ -162,3 +162,25 @@ def test_a_bucket_that_is_not_there_is_one_line(
     assert status == 1
     assert err.startswith("error: s3://team/complaints/: there is no bucket team")
     assert len(err.splitlines()) == 1
+
+
+def begin_upload(bucket: S3Server, name: str) -> None:
+    """Leaves the first part of an upload, as a killed process does."""
+    upload = bucket.client.create_multipart_upload(Bucket=BUCKET, Key=name)
+    bucket.client.upload_part(
+        Bucket=BUCKET, Key=name, UploadId=upload["UploadId"], PartNumber=1, Body=CONTENT
+    )
+
+
+def test_what_a_killed_upload_of_the_same_file_has_left_is_removed(
+    bucket: S3Server, data: pathlib.Path, stage: Stage
+) -> None:
+    for name in (OBJECT, OBJECT, f"{OBJECT}.gz"):
+        begin_upload(bucket, name)
+
+    status, _, err = stage("--data", data)
+
+    assert (status, err) == (0, "")
+    left = bucket.client.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    assert [item["Key"] for item in left] == [f"{OBJECT}.gz"]
+    assert objects(bucket) == {OBJECT: CONTENT}

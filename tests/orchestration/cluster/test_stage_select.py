@@ -304,3 +304,11 @@ def test_a_command_line_that_says_nothing_is_refused(
     status, _, err = command_line("stage", COMMITTED, *words)
 
     assert (status, why in err) == (2, True)
+
+
+def test_what_is_not_there_is_not_asked_to_be_renamed(
+    package: WorkflowPackage, folder: pathlib.Path
+) -> None:
+    path = folder / "nothing"
+
+    assert refused(package, data=[path]) == f"{path}: cannot be read: No such file or directory"

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from orchestration.local.logs import error_line, last_lines
+from orchestration.local.logs import error_line, last_lines, own_line
 
 
 @pytest.fixture
@@ -56,3 +56,29 @@ def test_of_a_huge_log_only_the_end_is_read(log: pathlib.Path) -> None:
     log.write_text("x" * 200_000 + "\nlast\n")
 
     assert last_lines(log, 1) == ["last"]
+
+
+def test_the_entry_points_word_counts_though_threads_write_on(log: pathlib.Path) -> None:
+    log.write_text(
+        "StatisticsGen: Prism has ended (UNAVAILABLE: Socket closed)\n"
+        "Exception in thread read_grpc_client_inputs:\nTraceback (most recent call last):\n"
+        "grpc._channel._MultiThreadedRendezvous: <_MultiThreadedRendezvous of RPC that terminated "
+        'with:\n\tstatus = StatusCode.UNAVAILABLE\n\tdetails = "Socket closed"\n>\n'
+    )
+
+    assert own_line(log, 0, "StatisticsGen: ") == (
+        "Prism has ended (UNAVAILABLE: Socket closed)",
+        False,
+    )
+    assert own_line(log, 0, "Trainer: ") is None
+
+
+def test_an_error_that_was_not_written_for_the_user_is_known_by_its_traceback(
+    log: pathlib.Path,
+) -> None:
+    log.write_text(
+        "Trainer: ValueError: one two\nTraceback (most recent call last):\n  File x\n"
+        "ValueError: one\ntwo\n"
+    )
+
+    assert own_line(log, 0, "Trainer: ") == ("ValueError: one two", True)
