@@ -197,10 +197,14 @@ def test_caching_is_tfxs_own(steps: Callable[..., Any], enabled: bool) -> None:
 
 
 def test_beams_flags_reach_the_components(steps: Callable[..., Any]) -> None:
-    found = steps("beam={workers: 3, running_mode: multi_processing, options: [--a=b]}")
+    found = steps("beam={workers: 3, running_mode: multi_processing, options: [--experiments=b]}")
 
     ir = argument(found["statisticsgen"], "--tfx_ir")
-    for flag in ("--direct_num_workers=3", "--direct_running_mode=multi_processing", "--a=b"):
+    for flag in (
+        "--direct_num_workers=3",
+        "--direct_running_mode=multi_processing",
+        "--experiments=b",
+    ):
         assert f'"{flag}"' in ir
 
 
@@ -443,7 +447,7 @@ def test_a_workflow_that_would_be_refused_is_not_written(
     with pytest.raises(WorkflowError, match="would be refused"):
         CliRunner().invoke(
             compile_command(),
-            ["--set", "beam.options=['--name={{workflow.nonsense}}']"],
+            ["--set", "beam.options=['--experiments={{workflow.nonsense}}']"],
             catch_exceptions=False,
         )
 
