@@ -65,7 +65,7 @@ class PodSettings:
         memory_limit: Memory above which Kubernetes kills the pod.
         ephemeral_storage: Requested scratch disk, a quantity in bytes.
         ephemeral_storage_limit: Scratch disk above which Kubernetes evicts the pod.
-        gpus: Number of GPUs; 0 for none.
+        gpus: Number of GPUs; 0 for none. The image needs CUDA for it (docs/google_cloud.md).
         gpu_resource: Extended resource that counts GPUs.
         gpu_type: Value of the node label that names the GPU's type.
         gpu_type_label: That label; GKE's by default.
