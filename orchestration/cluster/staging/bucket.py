@@ -6,9 +6,12 @@ import dataclasses
 import hashlib
 import io
 import mimetypes
+import os
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from components import google_key_file
 from components.errors import InputDataError
 from components.google_cloud_errors import connection_problem, first_argument
 from orchestration.cluster.errors import ClusterError
@@ -43,10 +46,15 @@ class GoogleBucket:
         """Makes the client.
 
         Raises:
-            ClusterError: If there are no credentials.
+            ClusterError: If there are no credentials, or what should be some is none.
         """
         from google.cloud import storage
 
+        key_file = os.environ.get(google_key_file.VARIABLE)
+        if key_file and (problem := google_key_file.problem(pathlib.Path(key_file))):
+            raise ClusterError(
+                f"gs://{name}: {key_file} ({google_key_file.VARIABLE}) {problem}; {_LOG_IN}"
+            )
         self._name = name
         with self._errors(f"gs://{name}"):
             self._client = storage.Client(project=None)

@@ -188,6 +188,20 @@ def test_without_credentials_it_says_how_to_get_some(
     assert (status, "gcloud auth application-default login" in err) == (1, True)
 
 
+def test_a_file_that_is_no_key_is_named(
+    data: pathlib.Path, stage: Stage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key.json"
+    key.write_text("[]")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+
+    status, _, err = stage("--data", data)
+
+    assert status == 1
+    assert f"{key} (GOOGLE_APPLICATION_CREDENTIALS) has no" in err
+    assert len(err.splitlines()) == 1
+
+
 def test_a_login_service_that_is_a_page_is_told(
     data: pathlib.Path, stage: Stage, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
