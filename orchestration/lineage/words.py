@@ -123,7 +123,7 @@ def recorded_approval(properties: dict[str, Any]) -> str:
     by = properties.get(APPROVED_BY)
     if not by:
         return ""
-    seconds = _seconds(str(properties.get(DECIDED) or ""))
+    seconds = seconds_of(str(properties.get(DECIDED) or ""))
     text = decision(True, str(by), str(properties.get(NOTE) or ""), seconds)
     for name in (APPROVED_BY, NOTE, DECIDED, "blessed"):
         properties.pop(name, None)
@@ -226,7 +226,7 @@ def one_line(value: Any, length: int = _LENGTH) -> str:
 _DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
-def _seconds(moment: str) -> float:
+def seconds_of(moment: str) -> float:
     """Returns a time of ISO 8601 in seconds since 1970; 0 where it is none."""
     try:
         return datetime.datetime.fromisoformat(moment).timestamp()

@@ -1,6 +1,5 @@
 """What the steps of a run have brought forth."""
 
-import datetime
 import json
 from collections.abc import Mapping
 
@@ -11,6 +10,7 @@ from components.approvals import APPROVED_BY, DECIDED, NOTE, Decision, decisions
 from components.errors import MetadataError
 from components.execution_outcome import Artifact
 from components.features import SERVING_SPLIT
+from orchestration.lineage import words
 from orchestration.local.run_record import SUCCEEDED
 from orchestration.run_view import RunView
 
@@ -77,14 +77,13 @@ def decisions_on(
     if approval is None or APPROVED_BY not in approval.custom_properties:
         return []
     properties = approval.custom_properties
-    decided = datetime.datetime.fromisoformat(properties[DECIDED].string_value)
     note = f"{properties[NOTE].string_value} (in an earlier run, for the same model)"
     return [
         Decision(
             approved=True,
             by=properties[APPROVED_BY].string_value,
             note=note.strip(),
-            milliseconds=round(decided.timestamp() * 1000),
+            milliseconds=round(words.seconds_of(properties[DECIDED].string_value) * 1000),
         )
     ]
 

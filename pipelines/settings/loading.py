@@ -92,12 +92,11 @@ def _read_file(path: pathlib.Path) -> dict[str, Any]:
         raise SettingsError(
             f"{path}: byte {error.start} is not UTF-8; save the settings file as UTF-8"
         ) from error
-    # PyYAML raises ValueError for a value that looks like a date and is none.
     except RecursionError as error:
         raise SettingsError(f"{path}: its values are nested too deep") from error
+    # PyYAML raises ValueError for a value that looks like a date and is none.
     except (yaml.YAMLError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
-        raise SettingsError(f"{path}: not valid YAML: {reason}") from error
+        raise SettingsError(f"{path}: not valid YAML: {_yaml_problem(error)}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
@@ -105,11 +104,26 @@ def _read_file(path: pathlib.Path) -> dict[str, Any]:
     return tree
 
 
+def _yaml_problem(error: Exception) -> str:
+    """Returns what is wrong and where, without the line itself, which may have a secret in it."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).split())
+    pairs = ((error.context, error.context_mark), (error.problem, error.problem_mark))
+    told = [
+        f"{text} at line {mark.line + 1}, column {mark.column + 1}" if mark else text
+        for text, mark in pairs
+        if text
+    ]
+    return " ".join(", ".join(told).split())
+
+
 def _apply_override(tree: dict[str, Any], override: str) -> None:
     name, separator, text = override.partition("=")
+    # Not the value, which may be a secret.
+    shown = f"{name}=..." if separator else name
     *sections, key = _split(name)
     if not separator or not all((*sections, key)):
-        raise SettingsError(f"--set {override}: write it as NAME=VALUE, such as trainer.memory=8G")
+        raise SettingsError(f"--set {shown}: write it as NAME=VALUE, such as trainer.memory=8G")
     try:
         value = _parse(text)
     except (yaml.scanner.ScannerError, yaml.parser.ParserError, yaml.composer.ComposerError):
@@ -117,14 +131,14 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         value = text
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise SettingsError(
-            f"--set {name}: the value is not valid YAML; put it in quotes of its own, as in "
+            f"--set {shown}: the value is not valid YAML; put it in quotes of its own, as in "
             f"--set '{name}=\"VALUE\"'"
         ) from error
     node = tree
     for section in sections:
         child = {} if node.get(section) is None else node[section]
         if not isinstance(child, dict):
-            raise SettingsError(f"--set {name}: '{section}' is not a section of settings")
+            raise SettingsError(f"--set {shown}: '{section}' is not a section of settings")
         # A copy, because an alias (*name) in the file may share the section with another one.
         node[section] = node = dict(child)
     node[key] = value

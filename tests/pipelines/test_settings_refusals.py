@@ -771,6 +771,8 @@ def test_refuses_in_one_line_that_names_the_key(
     [
         "aws_secret: {AWS_SECRET_ACCESS_KEY: hunter2}",
         "gcp_secret: [hunter2]",
+        "aws_secret: {KEY: hunter2",
+        "azure_secret: AccountKey: hunter2",
         "azure_secret: AccountName=a;AccountKey=hunter2",
         "image_pull_secrets: Hunter2 hunter2",
         "image_pull_secrets: [Hunter2 hunter2]",

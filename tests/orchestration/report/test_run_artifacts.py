@@ -46,6 +46,12 @@ def test_the_approval_of_a_step_from_the_cache_is_told_with_where_it_is_from() -
     assert decision.milliseconds == 1_795_600_800_000
 
 
+def test_an_approval_without_a_time_is_told_as_well() -> None:
+    (decision,) = decisions_on(memory_store(), "r", {"InfraBlessing": approval(approved_by="Ann")})
+
+    assert (decision.by, decision.milliseconds) == ("Ann", 0)
+
+
 def test_infra_validators_blessing_is_no_approval() -> None:
     assert decisions_on(memory_store(), "r", {"InfraBlessing": approval()}) == []
 
